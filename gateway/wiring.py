@@ -16,11 +16,11 @@ from channels.nodes import Nodes
 from channels.recovery import Recovery
 from channels.subscriptions import Subscriptions
 from domain.chat_rules import Windows
-from domain.guesses import Guesses
 from domain.login_challenges import LoginChallenges
 from domain.one_time_codes import OneTimeCodes
 from domain.own_counts import EVENTS as OWN_COUNTS
 from domain.own_counts import OwnCounts
+from domain.password_guesses import Guesses
 from domain.passwords import Passwords
 from domain.post_channels import POST
 from domain.post_hooks import PostHooks

@@ -1,6 +1,6 @@
 """Deleting the caller's account, and cancelling it during the grace period."""
 
-from domain import guesses
+from domain import password_guesses
 from handlers.auditing import audit_call
 from handlers.auth import GUESSES, sign_in_by_password
 from handlers.call import Call
@@ -41,7 +41,7 @@ async def confirm_password(call: Call, password: str) -> str:
     """Returns its hash. Raises INVALID_ARGUMENT if it is not the caller's; RESOURCE_EXHAUSTED after wrong ones."""
     viewer = call.viewer
     # Counted by session: an attacker who guesses in another session must not use up this user's guesses.
-    async with call.services.guesses.counted((guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
+    async with call.services.guesses.counted((password_guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
         async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
             known_hash = await accounts.password_hash(tx, viewer.id)
         if known_hash is None or not await call.services.passwords.verify(password, known_hash):

@@ -1,7 +1,7 @@
 """Sign up, sign in, refresh, sign out, change the password."""
 
-from domain import ages, guesses, login_challenges, passwords, refresh_tokens, reserved_names
-from domain.guesses import Budget
+from domain import ages, login_challenges, password_guesses, passwords, refresh_tokens, reserved_names
+from domain.password_guesses import Budget
 from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.screening import screen, settle
@@ -37,8 +37,8 @@ NOBODY = 1  # an id that no user has
 REGISTER = Limit("register", "3/hour", "auth.register by address, and by device")
 REFRESH = Limit("refresh", "10/hour", "auth.refresh by session")
 GUESSES = (
-    Limit(guesses.BY_ACCOUNT, "5/15 minute", "wrong passwords by account and address, or by known device"),
-    Limit(guesses.BY_ADDRESS, "10/15 minute", "wrong passwords by address, of devices that no account knows"),
+    Limit(password_guesses.BY_ACCOUNT, "5/15 minute", "wrong passwords by account and address, or by known device"),
+    Limit(password_guesses.BY_ADDRESS, "10/15 minute", "wrong passwords by address, of devices that no account knows"),
 )
 
 
@@ -235,7 +235,7 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
     viewer = call.viewer
     passwords.check_new("new_password", request.new_password)
     # Counted by session: an attacker who guesses in another session must not use up this user's guesses.
-    async with call.services.guesses.counted((guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
+    async with call.services.guesses.counted((password_guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
         async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
             old_hash = await accounts.password_hash(tx, viewer.id)
         if not await call.services.passwords.verify(request.old_password, old_hash):
@@ -272,10 +272,10 @@ async def _budgets(call: Call, device: Device | None, user_id: int | None, key: 
     address = address_key(call.address)
     earlier = call.services.guesses.session_of(user_id or NOBODY, device.token) if device and device.token else None
     if earlier is not None:
-        return [(guesses.BY_ACCOUNT, f"device:{key}:{earlier}")], None
+        return [(password_guesses.BY_ACCOUNT, f"device:{key}:{earlier}")], None
     if device and device.fingerprint:
         async with call.services.database.transaction(user_id or NOBODY, budget=call.budget) as tx:
             if await accounts.has_session_with(tx, user_id or NOBODY, device.fingerprint):
-                return [(guesses.BY_ACCOUNT, f"fingerprint:{key}:{device.fingerprint}:{address}")], key
-    budgets = [(guesses.BY_ADDRESS, address)] if call.services.limits.counts_address(call.address) else []
-    return [*budgets, (guesses.BY_ACCOUNT, f"{key}:{address}")], key
+                return [(password_guesses.BY_ACCOUNT, f"fingerprint:{key}:{device.fingerprint}:{address}")], key
+    budgets = [(password_guesses.BY_ADDRESS, address)] if call.services.limits.counts_address(call.address) else []
+    return [*budgets, (password_guesses.BY_ACCOUNT, f"{key}:{address}")], key

@@ -11,9 +11,9 @@ import msgspec
 
 from channels.broadcaster import Broadcaster
 from domain.chat_rules import Windows
-from domain.guesses import Guesses
 from domain.login_challenges import LoginChallenges
 from domain.one_time_codes import OneTimeCodes
+from domain.password_guesses import Guesses
 from domain.passwords import Passwords
 from domain.refresh_tokens import RefreshTokens
 from domain.second_factors import SecondFactors

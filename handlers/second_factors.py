@@ -1,6 +1,6 @@
 """Switch the second factor on and off, replace recovery codes, and prove it again in a session."""
 
-from domain import guesses, recovery_codes, totp
+from domain import password_guesses, recovery_codes, totp
 from domain.second_factors import Proof
 from handlers.auditing import audit_call
 from handlers.auth import GUESSES
@@ -100,7 +100,7 @@ async def check_password(call: Call, password: str) -> None:
     """Raises INVALID_ARGUMENT for a wrong password of the caller; RESOURCE_EXHAUSTED."""
     viewer = call.viewer
     # Counted by session: an attacker who guesses in another session must not use up this user's guesses.
-    async with call.services.guesses.counted((guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
+    async with call.services.guesses.counted((password_guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
         async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
             known_hash = await accounts.password_hash(tx, viewer.id)
         if not await call.services.passwords.verify(password, known_hash):

@@ -156,7 +156,7 @@ async def _export(database: Database, folder: Path, step: Step, now: datetime) -
 
 async def _compute(folder: Path, progress: Callable[[float], None]) -> None:
     child = await asyncio.create_subprocess_exec(
-        *("nice", "-n", str(NICENESS), sys.executable, "-m", "domain.factors", str(folder)),
+        *("nice", "-n", str(NICENESS), sys.executable, "-m", "domain.vector_learning", str(folder)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest_asyncio
 
-from domain import guesses
+from domain import password_guesses
 from tests.cluster import Cluster
 
 # The documented rates; all other limits of this node are very high.
@@ -182,8 +182,8 @@ async def test_limits_do_not_reveal_whether_an_account_exists(guessed: Cluster, 
 async def test_guesses_from_many_addresses_are_slowed_down_and_the_owner_is_not_locked_out(
     limited: Cluster, person, node, monkeypatch
 ):
-    monkeypatch.setattr(guesses, "MOST_DELAY_S", 0.3)
-    monkeypatch.setattr(guesses, "MOST_DELAYED", 2)
+    monkeypatch.setattr(password_guesses, "MOST_DELAY_S", 0.3)
+    monkeypatch.setattr(password_guesses, "MOST_DELAYED", 2)
     name = await node(limit_login="1/15 minute", trusted_proxies="127.0.0.1")
     guest = await limited.guest(node=name)
     login = {"email": f"{limited.unique('slow')}@example.org", "password": PASSWORD}
@@ -202,7 +202,7 @@ async def test_guesses_from_many_addresses_are_slowed_down_and_the_owner_is_not_
     assert limited.node(name).parts.services.guesses._delayed == {}
     assert (await (await come(7)).call("auth.login", **login))["session_id"]
     slept = []
-    monkeypatch.setattr(guesses.Guesses, "_slow_down", lambda *arguments: slept.append(arguments))
+    monkeypatch.setattr(password_guesses.Guesses, "_slow_down", lambda *arguments: slept.append(arguments))
     device = {"token": known["device_token"]}
     assert (await (await come(8)).call("auth.login", **login, device=device))["session_id"]
     assert slept == []

@@ -1,6 +1,6 @@
 """Limits on guesses at passwords.
 
-Only wrong passwords count, and nobody can lock another user out:
+Only wrong passwords count, and a user cannot lock out another one:
 
 * A device that sends the `device.token` of an earlier sign-in has a budget of its own.
 * A device with the fingerprint of an active session has a budget for each address: a fingerprint proves nothing.

@@ -1,10 +1,10 @@
-"""Learns the vectors of users and posts from who engaged with which posts, in a process of its own.
+"""Learns vectors of users and posts from users' engagement with posts, in a process of its own.
 
-    python -m domain.factors FOLDER
+    python -m domain.vector_learning FOLDER
 
 The folder holds arrays: `users`, `posts` (int64) and `weights` (float32) of engagements; `known_users` (int64) and
-`known_vectors` (float32), learnt before. The vectors that it writes, of `users.ids` and `posts.ids`, are turned so that
-they can be compared with those that are known. It prints the part done (0 to 1), a line for each step.
+`known_vectors` (float32) of an earlier run. It writes vectors of `users.ids` and `posts.ids`, rotated so that they are
+comparable with the known ones. It prints its progress (0 to 1), one line for each step.
 
 It needs the extra `learning`. Nothing else imports it.
 """

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from domain.factors import DIMENSIONS, learn, turn
+from domain.vector_learning import DIMENSIONS, learn, turn
 
 USERS, POSTS = 40, 30
 
