@@ -28,7 +28,7 @@ class CloseReason(Enum):
     POLL_FAILED = "poll_failed", True, "a waiting GET was cancelled, or could not be answered"
     BROKEN = "broken", True, "a fault of the node; the log has it"
     ANONYMOUS = "anonymous", True, "nobody signed in within 10 minutes"
-    CLIENT = "client", False, "the client said that it leaves: DISCONNECT, or CLOSE of Engine.IO"
+    CLIENT = "client", False, "the client left: it sent DISCONNECT, or CLOSE of Engine.IO"
     LOGOUT = "logout", False, "`auth.logout` ended the session; DISCONNECT is sent"
     REVOKED = "revoked", False, "the session was revoked; `session.revoked` and DISCONNECT are sent"
     SUSPENDED = "suspended", False, "the account was suspended; `session.revoked` and DISCONNECT are sent"

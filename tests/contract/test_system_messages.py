@@ -60,22 +60,22 @@ async def test_all_active_users_get_it_once_though_the_first_run_was_interrupted
         "SELECT count(*) FILTER (WHERE id < $1), count(*) FROM users WHERE status = 'active'", int(bob.id)
     )
     monkeypatch.setattr(system_messages, "PAGE", before)
-    tell_page = stored.tell_page
+    notify_page = stored.notify_page
 
     async def once(*arguments: object) -> int:
-        monkeypatch.setattr(stored, "tell_page", interrupted)
-        return await tell_page(*arguments)  # type: ignore[arg-type]
+        monkeypatch.setattr(stored, "notify_page", interrupted)
+        return await notify_page(*arguments)  # type: ignore[arg-type]
 
     async def interrupted(*_: object) -> int:
         raise Interrupted
 
-    monkeypatch.setattr(stored, "tell_page", once)
+    monkeypatch.setattr(stored, "notify_page", once)
     with pytest.raises(Interrupted):
         await send(cluster, text)
     await notified(alice, kind="system")
     await cluster.settle(bob)
     assert bob.heard("notification.created") == []
-    monkeypatch.setattr(stored, "tell_page", tell_page)
+    monkeypatch.setattr(stored, "notify_page", notify_page)
     assert await send(cluster, text) == users - before
     assert text in (await notified(bob, kind="system"))["text"]
     assert await send(cluster, text) is None
