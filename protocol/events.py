@@ -268,15 +268,6 @@ class ChatMarkedEvent(Event, frozen=True):
     user_id: int
 
 
-class MediaUploadedEvent(Event, frozen=True):
-    """A file is to be processed. The database writes this event: see `media_told`."""
-
-    topic: ClassVar[str] = "media.uploaded"
-    keyed_by: ClassVar[str] = "media_id"
-    media_id: int
-    owner_id: int
-
-
 class MediaDescribedEvent(Event, frozen=True):
     """The owner has changed `alt` or `is_sensitive`. The database writes this event: see `media_told`."""
 

@@ -304,8 +304,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Write the event that a file must be processed, that its owner has changed its description, or that objects with these
--- beginnings of keys are to be deleted.
+-- Write the event that the owner of a file has changed its description, or that objects with these beginnings of keys are
+-- to be deleted.
 CREATE OR REPLACE FUNCTION media_told() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -315,9 +315,7 @@ DECLARE
     is_held boolean;
     prefixes text[];
 BEGIN
-    IF TG_NAME = 'media_uploaded' THEN
-        event := event || jsonb_build_object('owner_id', file.owner_id);
-    ELSIF TG_NAME = 'media_described' THEN
+    IF TG_NAME = 'media_described' THEN
         NULL; -- the id is enough
     ELSIF TG_NAME = 'media_processed' THEN
         event := event || jsonb_build_object('prefixes', ARRAY [file.object_key || 'original']);
@@ -330,8 +328,8 @@ BEGIN
         event := event || jsonb_build_object('prefixes', prefixes, 'upload_id', CASE WHEN is_gone THEN file.upload_id END);
     END IF;
     INSERT INTO outbox (id, topic, key, payload) VALUES (
-        mint_id(), CASE TG_NAME WHEN 'media_uploaded' THEN 'media.uploaded' WHEN 'media_described' THEN 'media.described'
-                   ELSE 'media.deleted' END, file.id::text, convert_to(event::text, 'UTF8'));
+        mint_id(), CASE TG_NAME WHEN 'media_described' THEN 'media.described' ELSE 'media.deleted' END, file.id::text,
+        convert_to(event::text, 'UTF8'));
     RETURN NULL;
 END $$;
 

@@ -109,8 +109,6 @@ async def test_an_upload_goes_to_its_lane_once(rows: Rows):
     assert not await rows.ask(alice, "complete_media", 101, "image/webp", DAY)
     statement = "SELECT content_type, lane, due_at = now() FROM media WHERE id < 1000 ORDER BY id"
     assert await rows.table(statement) == [("image/webp", "quick", True), ("video/mp4", "bulk", True)]
-    expected = [{"v": 1, "media_id": file, "owner_id": alice} for file in (101, 102)]
-    assert await told(rows, "media.uploaded") == expected
 
 
 async def test_one_of_two_replaces_a_lost_multipart_upload(rows: Rows):

@@ -56,7 +56,7 @@ _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
 
 # Triggers and the operator's commands write them: no viewer may.
 OF_NO_VIEWER = {
-    "media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.owner_closed",
+    "media.described", "media.finished", "media.owner_opened", "media.owner_closed",
     "media.closed", "media.withheld", "account.status_changed",
     "media.deleted",
     "system.message_sent", "search.due", "decision.made", "decision.ended", "case.opened", "content.flagged",
@@ -144,7 +144,6 @@ OUTBOX = {
             ("owner", _room("closed", "ended", "")),
             (NO_ONE, _room("closed", "room", "")),
             (NO_ONE, _event("room.closed", "{me}", '"room_id": {ended}')),
-            (NO_ONE, _event("media.uploaded", "{loose_file}", '"media_id": {loose_file}, "owner_id": {me}')),
             (NO_ONE, _event("media.described", "{file}", '"media_id": {file}')),
             (NO_ONE, _decided("made")),
             (NO_ONE, _event("appeal.decided", "{star}", '"appeal_id": {appeal}, "user_id": {star}')),

@@ -1,0 +1,1 @@
+DROP TRIGGER media_uploaded ON media;
