@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from protocol.events import PostCreatedEvent
+from protocol.events import EVENTS, PostCreatedEvent
 from storage import outbox
 from storage.event_log import Record
 from storage.redis import Redis
@@ -22,6 +22,11 @@ from workers import runner
 from workers.fanout import fan_out_posts
 from workers.job import Job, Tools, consumes, consumes_many
 from workers.relay import _Relay
+
+
+def test_each_event_has_a_reaction():
+    consumed = {topic for reactions in jobs.groups().values() for topic in reactions}
+    assert set(EVENTS) <= consumed
 
 
 @pytest.fixture
