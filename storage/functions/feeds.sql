@@ -15,7 +15,8 @@ CREATE OR REPLACE FUNCTION large_author_post_ids(before bigint, amount integer) 
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH authors AS MATERIALIZED (
         SELECT u.id, 10 + amount / count(*) OVER () AS share
-        FROM follows f JOIN users u ON u.id = f.followee_id
+        FROM follows f
+        CROSS JOIN LATERAL (SELECT id, is_large FROM users WHERE id = f.followee_id OFFSET 0) u -- by an index
         WHERE f.follower_id = viewer_id() AND f.status = 'active' AND u.is_large
     ), oldest AS MATERIALIZED (
         SELECT coalesce((
@@ -34,7 +35,8 @@ CREATE OR REPLACE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH authors AS MATERIALIZED (
         SELECT u.id, u.is_large, least(200, 10 + 4 * amount / count(*) OVER ()) AS share
-        FROM follows f JOIN users u ON u.id = f.followee_id
+        FROM follows f
+        CROSS JOIN LATERAL (SELECT id, is_large FROM users WHERE id = f.followee_id OFFSET 0) u -- by an index
         WHERE f.follower_id = viewer_id() AND f.status = 'active'
     )
     SELECT id FROM (

@@ -13,6 +13,7 @@ async def label(world: World) -> None:
         for kind, called in (("post", "post"), ("room", "room"), ("room", "ended room")):
             for thing in world.of_kind(called, ACCOUNTS):
                 if not thing.is_deleted:
+                    thing.is_for_adults = True
                     await moderator.decide(kind, thing.id, "label", labels=["graphic"])
     world.minors, world.labelled = {MINOR}, {*ACCOUNTS}
     await world.quiet()
