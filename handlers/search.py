@@ -24,6 +24,7 @@ LONGEST_ORDER = 500
 # Hidden items leave gaps in a page. They are filled with later ones, by at most this many queries a page.
 MOST_REFILLS = 5
 MOST_HASHTAGS = 50
+FEW = 5  # results with both words; if there are fewer, those with one of them follow
 # A search for everything shows so many of these before the posts, if they match well.
 _MIXED: Mapping[DocumentKind, int] = {"user": 3, "hashtag": 3, "room": 2}
 _WELL = 0.5
@@ -55,7 +56,7 @@ async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
         return order, *await _page(call, tx, order, start, limit)
 
     order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
-    if len(order) < limit and search_documents.are_two_words(groups):
+    if len(order) < min(limit, FEW) and search_documents.are_two_words(groups):
         candidates = await _with_either(call, groups, request.kind, _of_order(candidates, order))
         order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
     if is_first and used < len(order):

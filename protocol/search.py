@@ -15,7 +15,7 @@ SearchKind = Literal["post", "user", "hashtag", "room", "sound"]
 class SearchQuery(Request, frozen=True):
     """Without `kind`, the best users, hashtags and rooms come before the posts. There are no sounds yet.
 
-    If less than a page has both of two words, what has one of them is found as well.
+    If fewer than five have both of two words, what has one of them is found as well.
     """
 
     q: SearchText

@@ -2075,7 +2075,7 @@ export interface SearchPage {
   next_cursor: string | null;
 }
 
-/** Without `kind`, the best users, hashtags and rooms come before the posts. There are no sounds yet. If less than a page has both of two words, what has one of them is found as well. */
+/** Without `kind`, the best users, hashtags and rooms come before the posts. There are no sounds yet. If fewer than five have both of two words, what has one of them is found as well. */
 export interface SearchQuery {
   q: string;
   kind?: "hashtag" | "post" | "room" | "sound" | "user" | null;
