@@ -120,7 +120,7 @@ async def decide_case(call: Call, request: DecideCase, tx: Transaction) -> Decid
     case = (await _load(tx, request.case_id))["found"]
     if case["status"] == "decided":
         _check("decided")
-    draft = decisions.Draft(
+    draft = decisions.DecisionDraft(
         target_type=case["target_type"],
         target_id=case["target_id"],
         target_seq=case["target_seq"],

@@ -107,7 +107,7 @@ async def settle(
     rule = verdict.rule
     if verdict.outcome == "hold" and rule is not None and target_type is not None:
         if target_type != "user":
-            draft = decisions.Draft(
+            draft = decisions.DecisionDraft(
                 target_type, target_id, "hold", rule.reason, rule_id=rule.id, rule_version=rule.version
             )
             await decisions.decide(tx, draft)

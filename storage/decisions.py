@@ -64,7 +64,7 @@ class Audience(NamedTuple):
     reporter_ids: Sequence[int]
 
 
-class Draft(NamedTuple):
+class DecisionDraft(NamedTuple):
     """A decision to make.
 
     target_seq: of a chat message in the chat `target_id`. case_id: allows a decision about a target that was deleted.
@@ -85,7 +85,7 @@ class Draft(NamedTuple):
 
 
 async def decide(
-    tx: Writer, draft: Draft, *, by: DecidedBy = "viewer", ip: str | None = None, user_agent: str | None = None
+    tx: Writer, draft: DecisionDraft, *, by: DecidedBy = "viewer", ip: str | None = None, user_agent: str | None = None
 ) -> DecisionRow:
     """Decide about the target, and enforce it. by: `system` decides automatically, in workers.
 
@@ -108,7 +108,7 @@ async def decide(
     return cast("DecisionRow", row)
 
 
-def _check(draft: Draft) -> None:
+def _check(draft: DecisionDraft) -> None:
     """Raise INVALID_ARGUMENT for a decision that cannot be made about any target of the type."""
     if draft.action not in _ACTIONS.get(draft.target_type, _OF_THINGS):
         raise errors.invalid("action", f"is not possible for a {draft.target_type.replace('_', ' ')}")
@@ -189,7 +189,7 @@ async def suspend(connection: Connection, username: str) -> bool:
         )
         if user_id is None:
             return False
-        await decide(connection, Draft("user", user_id, "suspend", "other"), by="operator")
+        await decide(connection, DecisionDraft("user", user_id, "suspend", "other"), by="operator")
     await connection.execute(f"NOTIFY {CHANNEL}")
     return True
 

@@ -17,7 +17,7 @@ class Moderating:
         """Return the decision's id."""
         reason = more.pop("reason", "spam")
         async with self._owner.transaction():
-            draft = decisions.Draft(target_type, int(target_id), action, reason, **more)
+            draft = decisions.DecisionDraft(target_type, int(target_id), action, reason, **more)
             row = await decisions.decide(self._owner, draft, by="operator")
         return row["id"]
 

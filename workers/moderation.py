@@ -42,7 +42,7 @@ async def judge_flagged(job: Job, event: ContentFlaggedEvent) -> None:
         await handled_events.add(tx, [job.event_id])
         if scores["spam"] >= SHADOW_FROM:
             note = f"spam score {scores['spam']:.2f}"
-            draft = decisions.Draft(event.target_type, event.target_id, "shadow", "spam", note=note)
+            draft = decisions.DecisionDraft(event.target_type, event.target_id, "shadow", "spam", note=note)
             await decisions.decide(tx, draft, by="system")
         for reason in found:
             await cases.open_case(tx, event.target_type, event.target_id, source="classifier", reason=reason)

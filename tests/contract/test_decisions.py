@@ -7,7 +7,7 @@ import pytest
 from gateway.moderation import undo_all
 from protocol import errors
 from storage import decisions
-from storage.decisions import Draft
+from storage.decisions import DecisionDraft
 from tests.cluster import Cluster
 from tests.contract.moderators import appoint, reported
 from tests.contract.test_auth import PASSWORD, register
@@ -20,7 +20,7 @@ async def decide(cluster: Cluster, by: Person, target: str, action: str = "remov
     target_type, reason = asked.pop("target_type"), asked.pop("reason")
     connection = await cluster.as_app(by.id)
     try:
-        made = await decisions.decide(connection, Draft(target_type, int(target), action, reason, **asked))
+        made = await decisions.decide(connection, DecisionDraft(target_type, int(target), action, reason, **asked))
     finally:
         await connection.close()
     cluster.workers.tools.outbox.wake_relay()
