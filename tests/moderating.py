@@ -13,11 +13,11 @@ class Moderating:
     def __init__(self, owner: Any) -> None:
         self._owner = owner
 
-    async def decide(self, target_type: str, target_id: str, action: str, **more: Any) -> int:
-        """Return the decision's id."""
+    async def decide(self, target_type: str, target_id: str, action: str, *, seq: int = 0, **more: Any) -> int:
+        """Return the decision's id. seq: of a chat message, as calls name it."""
         reason = more.pop("reason", "spam")
         async with self._owner.transaction():
-            draft = decisions.DecisionDraft(target_type, int(target_id), action, reason, **more)
+            draft = decisions.DecisionDraft(target_type, int(target_id), action, reason, seq, **more)
             row = await decisions.decide(self._owner, draft, by="operator")
         return row["id"]
 

@@ -183,7 +183,7 @@ async def test_a_removed_message_is_a_deleted_one_to_its_readers(cluster: Cluste
     chat = (await alice.call("chat.open", user_ids=[bob.id]))["chat"]["id"]
     await alice.call("chat.send", chat_id=chat, text="buy this")
     await bob.expect("chat.message")
-    decision = await moderator.decide("message", chat, "remove", target_seq=1)
+    decision = await moderator.decide("message", chat, "remove", seq=1)
     push = await bob.expect("chat.deleted", chat_id=chat)
     assert push["seq"] == 1
     [shown] = (await bob.call("chat.history", chat_id=chat))["items"]

@@ -79,7 +79,7 @@ async def test_a_labelled_message_is_a_deleted_one_to_a_minor(cluster: Cluster, 
     await child.call("graph.follow", user_id=alice.id)
     chat = (await alice.call("chat.open", user_ids=[child.id]))["chat"]["id"]
     await alice.call("chat.send", chat_id=chat, text="see this")
-    await label(moderator, "message", chat, "graphic", target_seq=1)
+    await label(moderator, "message", chat, "graphic", seq=1)
     [shown] = (await child.call("chat.history", chat_id=chat))["items"]
     assert (shown["text"], shown["deleted"]) == ("", True)
     [own] = (await alice.call("chat.history", chat_id=chat))["items"]

@@ -140,7 +140,7 @@ async def test_a_labelled_message_is_deleted_to_a_minor(cluster: Cluster, person
     chat = (await alice.call("chat.open", user_ids=[child.id]))["chat"]["id"]
     await alice.call("chat.send", chat_id=chat, text="see this")
     await child.expect("chat.message")
-    decision = await label(moderator, "message", chat, "graphic", target_seq=1)
+    decision = await label(moderator, "message", chat, "graphic", seq=1)
     await child.expect("chat.deleted", seq=1)
     await alice.call("chat.edit", chat_id=chat, seq=1, text="see that")
     await cluster.settle(child)

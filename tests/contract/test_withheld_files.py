@@ -43,7 +43,7 @@ async def write(author, reader, what: str, file: str):
     if what == "message":
         chat = await create_group(author, reader)
         seq = (await author.call("chat.send", chat_id=chat, text="", media_ids=[file]))["seq"]
-        return ("message", chat, {"target_seq": seq})
+        return ("message", chat, {"seq": seq})
     post = (await author.call("post.create", text="x", media_ids=[file] if what != "comment" else []))["id"]
     if what == "comment":
         comment = await author.call("comment.create", post_id=post, text="", media_ids=[file])

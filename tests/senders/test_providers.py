@@ -80,9 +80,9 @@ async def test_a_message_that_takes_too_long_is_retried():
     sender = Scripted()
     sender.gate.clear()
     providers = Providers({"fcm": sender}, timeout_s=0.01)
-    # The fourth waits for its turn until the time is up.
+    # The fourth waits for its turn until the time is up, or gets it in the very last moment.
     assert await asyncio.gather(*(providers.send(PHONE, HELLO) for _ in range(4))) == [TIMED_OUT] * 4
-    assert sender.asked == 3
+    assert sender.asked in (3, 4)
     sender.gate.set()
     assert await providers.send(PHONE, HELLO) == Accepted()
 

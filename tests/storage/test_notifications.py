@@ -9,7 +9,7 @@ import pytest
 
 from protocol.fields import MAX_ID
 from storage import handled_events, notifications
-from storage.schema import WORKER_ROLE
+from storage.schema import APP_ROLE, WORKER_ROLE
 from tests.cluster import Cluster
 
 AMOUNT = 21_000
@@ -72,8 +72,9 @@ async def blocks_read(idle_cluster: Cluster, viewer: int, before: int) -> int:
     with pytest.raises(Captured) as captured:
         await notifications.load_page(Capturing(), "list", before, 20)  # type: ignore[arg-type]
     statement, arguments = captured.value.args
-    connection = await idle_cluster.as_app(viewer)
+    connection = await asyncpg.connect(idle_cluster.servers.postgres_url(APP_ROLE))  # which has planned nothing yet
     try:
+        await connection.execute("SELECT set_config('app.user_id', $1, false)", str(viewer))
         assert len(await connection.fetch(statement, *arguments)) > 10
         [(plan,)] = await connection.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *arguments)
     finally:

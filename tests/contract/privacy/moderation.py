@@ -25,8 +25,6 @@ async def make(world: World) -> None:
             if thing.is_deleted or thing.kind not in _TARGETS or word not in {*DECIDED, *UNDONE}:
                 continue
             named = target(thing)
-            if "seq" in named:
-                named["target_seq"] = named.pop("seq")
             thing.is_for_adults = word == "labelled"
             labels = ["sexual"] if thing.is_for_adults else []
             action = DECIDED.get(word) or UNDONE[word]
