@@ -13,19 +13,14 @@ ROLES = ("daira_owner", "daira_app", "daira_worker")
 
 REVISION = '''"""A revision of a test."""
 
-from pathlib import Path
-from typing import Any
-
-from alembic import op
-from sqlalchemy.util import await_only
+from storage.migrations.sql_file import run_sql_beside
 
 revision = "{number}"
 down_revision = "{last}"
 {oldest_code}
 
 def upgrade() -> None:
-    driver: Any = op.get_bind().connection.driver_connection
-    await_only(driver.execute(Path(__file__).with_suffix(".sql").read_text()))
+    run_sql_beside(__file__)
 '''
 
 

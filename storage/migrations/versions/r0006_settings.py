@@ -1,16 +1,10 @@
 """Settings of accounts: who may send messages, comment and mention; language and time zone."""
 
-from pathlib import Path
-from typing import Any
-
-from alembic import op
-from sqlalchemy.util import await_only
+from storage.migrations.sql_file import run_sql_beside
 
 revision = "0006"
 down_revision = "0005"
 
 
 def upgrade() -> None:
-    # By the driver's connection: a prepared statement cannot hold several commands.
-    driver: Any = op.get_bind().connection.driver_connection
-    await_only(driver.execute(Path(__file__).with_suffix(".sql").read_text()))
+    run_sql_beside(__file__)

@@ -1,16 +1,10 @@
 """Work on media: the index by which each lane finds its next file, and the end of what was uploaded."""
 
-from pathlib import Path
-from typing import Any
-
-from alembic import op
-from sqlalchemy.util import await_only
+from storage.migrations.sql_file import run_sql_beside
 
 revision = "0016"
 down_revision = "0015"
 
 
 def upgrade() -> None:
-    # By the driver's connection: a prepared statement cannot hold several commands.
-    driver: Any = op.get_bind().connection.driver_connection
-    await_only(driver.execute(Path(__file__).with_suffix(".sql").read_text()))
+    run_sql_beside(__file__)

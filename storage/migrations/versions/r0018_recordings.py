@@ -1,16 +1,10 @@
 """Recordings of live rooms: one row for each, from the claim before LiveKit is asked to its file or its failure."""
 
-from pathlib import Path
-from typing import Any
-
-from alembic import op
-from sqlalchemy.util import await_only
+from storage.migrations.sql_file import run_sql_beside
 
 revision = "0018"
 down_revision = "0017"
 
 
 def upgrade() -> None:
-    # By the driver's connection: a prepared statement cannot hold several commands.
-    driver: Any = op.get_bind().connection.driver_connection
-    await_only(driver.execute(Path(__file__).with_suffix(".sql").read_text()))
+    run_sql_beside(__file__)
