@@ -105,7 +105,7 @@ _SHARED = f"""
 LOAD = f"""
     SELECT {_COLUMNS}, {lite_columns("u")}, u.is_private AS author_is_private,
            {told_standing("w", "author_id")} AS told_standing,
-           w.labels <> '{{}}' AND w.labels && hidden_labels() AS is_label_hidden,
+           viewer_hides(w.labels) AS is_label_hidden,
            u.is_large AS author_is_large, u.role = 'creator' AS author_is_creator,
            coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
            coalesce(r.blocks, false) AS blocks, coalesce(r.blocked_by, false) AS blocked_by,

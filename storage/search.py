@@ -189,7 +189,7 @@ async def found_rooms(tx: Transaction, ids: Sequence[int]) -> list[FoundRoomRow]
     rows = await tx.fetch(
         """SELECT id, topic, state FROM rooms
         WHERE id = ANY ($1) AND (viewer_id() IN (owner_id, host_id)
-            OR standing <> 'limited' AND (labels = '{}' OR NOT labels && hidden_labels()))""",
+            OR standing <> 'limited' AND NOT viewer_hides(labels))""",
         ids,
     )
     return cast("list[FoundRoomRow]", rows)

@@ -37,7 +37,7 @@ END $$;
 CREATE OR REPLACE FUNCTION judged_comments() RETURNS TABLE (comment comments, author users, is_visible boolean)
     LANGUAGE sql STABLE AS $$
     SELECT c, u, c.status = 'published' AND u.status = 'active' AND (c.author_id = viewer_id()
-                     OR is_shown(c.standing) AND (c.labels = '{}' OR NOT c.labels && hidden_labels()))
+                     OR is_shown(c.standing) AND NOT viewer_hides(c.labels))
                  AND c.author_id NOT IN (SELECT h.user_id FROM hidden_users(viewer_id()) h)
     FROM comments c JOIN users u ON u.id = c.author_id
 $$;

@@ -32,6 +32,13 @@ CREATE OR REPLACE FUNCTION hidden_labels() RETURNS text[]
 $$;
 GRANT EXECUTE ON FUNCTION hidden_labels TO daira_app, daira_worker;
 
+-- Whether one of these labels hides a thing from the viewer's lists. Without SECURITY DEFINER, so that it becomes part of
+-- its caller's plan: most things have no labels, and cost nothing.
+CREATE OR REPLACE FUNCTION viewer_hides(labels text[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN labels <> '{}' AND labels && public.hidden_labels();
+GRANT EXECUTE ON FUNCTION viewer_hides TO daira_app, daira_worker;
+
 ---------------------------------------------------------------------------------------------------- enforcing
 
 -- The standing that follows from the decisions in force. Decisions before the newest `approve` do not count.

@@ -135,7 +135,7 @@ CREATE OR REPLACE FUNCTION feed_ranking(inbox bigint[], beyond bigint[], amount 
         FROM wanted w JOIN authors a ON a.id = w.author_id
         WHERE CASE WHEN w.id = asked THEN post_visible(w.author_id, w.visibility, w.circle_id)
             ELSE (a.follows OR (w.is_named OR w.is_beyond) AND w.standing = 'visible')
-                AND (w.labels = '{}' OR NOT w.labels && hidden_labels())
+                AND NOT viewer_hides(w.labels)
                 AND a.id NOT IN (SELECT h.user_id FROM hidden_posters(viewer_id()) h)
                 AND CASE w.visibility WHEN 'public' THEN a.follows OR NOT a.is_private WHEN 'followers' THEN a.follows
                                       ELSE post_visible(w.author_id, w.visibility, w.circle_id) END END

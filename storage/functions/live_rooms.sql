@@ -63,23 +63,25 @@ CREATE OR REPLACE FUNCTION sees_room(room bigint) RETURNS boolean
 GRANT EXECUTE ON FUNCTION sees_room TO daira_app;
 
 -- Rooms in these states that the viewer may see, newest first, without those of others whose labels the viewer hides. It
--- starts from each reason to see a room, so that rooms
--- which are hidden from the viewer are not checked one by one.
+-- starts from each reason to see a room, so that rooms which are hidden from the viewer are not checked one by one.
 CREATE OR REPLACE FUNCTION rooms_shown(states text[], before bigint, amount integer) RETURNS TABLE (room_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 20 AS $$
     SELECT found.id FROM (
         SELECT r.id FROM unnest(states) AS asked (state) CROSS JOIN LATERAL (
             SELECT id FROM rooms WHERE visibility = 'public' AND state = asked.state AND id < before AND standing = 'visible'
-                AND (labels = '{}' OR NOT labels && hidden_labels()) AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
+                AND NOT viewer_hides(labels) AND room_visible(id, owner_id, host_id, visibility, circle_id)
+            ORDER BY id DESC LIMIT amount) r
         UNION
         SELECT r.id FROM unnest(states) AS asked (state), follows f CROSS JOIN LATERAL (
             SELECT id FROM rooms WHERE owner_id = f.followee_id AND state = asked.state AND id < before
-                AND (labels = '{}' OR NOT labels && hidden_labels()) AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
+                AND NOT viewer_hides(labels) AND room_visible(id, owner_id, host_id, visibility, circle_id)
+            ORDER BY id DESC LIMIT amount) r
         WHERE f.follower_id = viewer_id() AND f.status = 'active'
         UNION
         SELECT r.id FROM unnest(states) AS asked (state), circle_members m CROSS JOIN LATERAL (
             SELECT id FROM rooms WHERE circle_id = m.circle_id AND state = asked.state AND id < before
-                AND (labels = '{}' OR NOT labels && hidden_labels()) AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
+                AND NOT viewer_hides(labels) AND room_visible(id, owner_id, host_id, visibility, circle_id)
+            ORDER BY id DESC LIMIT amount) r
         WHERE m.user_id = viewer_id()
         UNION
         SELECT r.id FROM unnest(states) AS asked (state) CROSS JOIN LATERAL (

@@ -60,7 +60,7 @@ CREATE OR REPLACE FUNCTION visible_posts(ids bigint[])
                WHEN 'public' THEN a.follows OR NOT a.is_private
                WHEN 'followers' THEN a.follows
                WHEN 'circle' THEN post_visible(w.author_id, w.visibility, w.circle_id) ELSE false END)
-      AND (w.labels = '{}' OR a.id = viewer_id() OR NOT w.labels && hidden_labels())
+      AND (a.id = viewer_id() OR NOT viewer_hides(w.labels))
       AND (w.shared_post_id IS NULL OR EXISTS (
                SELECT FROM posts o WHERE o.id = w.shared_post_id AND o.author_id NOT IN (SELECT user_id FROM hidden)
                  AND (NOT w.is_bare OR sees_post(o.id))))

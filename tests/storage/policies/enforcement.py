@@ -14,6 +14,11 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (_EVERYBODY.replace("owner ", ""), "SELECT 'sexual' = ANY (hidden_labels())"),
         ("owner", "SELECT hidden_labels() = ARRAY ['spoiler']"),
     ),
+    "viewer_hides": (
+        (_EVERYBODY.replace("owner ", ""), "SELECT viewer_hides(ARRAY ['sexual', 'violence'])"),
+        ("owner", "SELECT viewer_hides(ARRAY ['spoiler'])"),
+        (NO_ONE, "SELECT viewer_hides('{{}}')"),
+    ),
     # All viewers are adults. `test_labels` tests minors.
     "viewer_too_young": ((NO_ONE, "SELECT viewer_too_young(ARRAY ['sexual', 'graphic'])"),),
     "comment_limits": (
@@ -27,6 +32,6 @@ INTERNAL = {
     "recheck_notifications",
 }  # fmt: skip
 TO_WORKERS = {
-    "is_shown", "hidden_labels", "viewer_too_young", "comment_limits", "withheld_by", "kept_from_minors_by",
-    "recheck_notifications",
+    "is_shown", "hidden_labels", "viewer_hides", "viewer_too_young", "comment_limits", "withheld_by",
+    "kept_from_minors_by", "recheck_notifications",
 }  # fmt: skip
