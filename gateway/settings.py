@@ -542,7 +542,7 @@ class Settings(BaseSettings):
 
     @property
     def public_bucket(self) -> Bucket:
-        """The same bucket at the endpoint that clients reach."""
+        """The bucket, addressed by the endpoint that clients can reach."""
         return self.bucket._replace(endpoint=self.s3_public_endpoint or self.bucket.endpoint)
 
     @property

@@ -1,4 +1,4 @@
-"""What ranked feeds learn from users: explain a post, hide posts, and delete what was learnt."""
+"""Explain why a feed shows a post, hide posts, and delete what the feed has learnt about the caller."""
 
 from domain import ranking, visibility
 from handlers.call import Call

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import UNSET
 
 from domain import room_rules
-from handlers.audience import chosen_audience
 from handlers.call import Call
+from handlers.chosen_audience import chosen_audience
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from handlers.room_access import (
     REFUSALS,

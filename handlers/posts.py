@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from domain import visibility
 from domain.post_channels import POST
 from domain.post_text import hashtags, topics
-from handlers.audience import chosen_audience
 from handlers.call import Call
+from handlers.chosen_audience import chosen_audience
 from handlers.media_use import check_not_empty, check_stays_not_empty, renew_media, use_media
 from handlers.mentions import MENTION, count_mentions, find_mentioned
 from handlers.new_accounts import NEW_POST, count_new

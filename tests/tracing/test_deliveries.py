@@ -32,7 +32,7 @@ def parent(number: int, sampled: str = "01") -> str:
 
 
 def deliveries(kept: Kept) -> list[tuple[int, str, object]]:
-    """Of traces that `parent` names."""
+    """Return the deliveries of the traces that this test begins."""
     ours = [(trace.id, span) for trace, span in kept.spans if trace.id < 10]
     return [(trace_id, span.name, span.attributes["daira.sockets"]) for trace_id, span in ours]
 

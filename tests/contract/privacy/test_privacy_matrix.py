@@ -145,7 +145,7 @@ async def test_a_call_shows_again_what_a_suspension_hid(world: World, lifted: No
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def labelled(world: World, lifted: None) -> None:
-    """What the accounts have published is for adults."""
+    """All posts and rooms of the accounts have a label for adults."""
     await label(world)
 
 
