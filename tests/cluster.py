@@ -218,17 +218,18 @@ class Cluster:
 
     async def guest(self, *, node: str = "a", kind: str = "python-msgpack") -> Person:
         """Return an anonymous client."""
+        await self._await_leases()
         who = self.new_client("guest", kind)
         await self.connect(who, node=node, codec=kind.split("-")[1], token=None)
         return who
 
     async def tokens(self, usernames: list[str], lifetime: timedelta = timedelta(minutes=15)) -> list[str]:
-        await self._is_awake()
+        await self._await_leases()
         async with self._owners.acquire() as owner:
             sessions = await demo.open_sessions(owner, usernames, create=True)
         return demo.access_tokens(self._keys, sessions, lifetime)
 
-    async def _is_awake(self) -> None:
+    async def _await_leases(self) -> None:
         """Wait for leases and Redis links. Tests outside the event loop stop it, and after a long one leases have
         expired and links reconnect.
         """
