@@ -208,23 +208,33 @@ GRANT EXECUTE ON FUNCTION notification_detail TO daira_worker;
 CREATE OR REPLACE FUNCTION notifications_shown_to(person bigint, asked bigint[])
     RETURNS TABLE (found notifications, shown_count integer, actors users[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH hidden AS MATERIALIZED (SELECT DISTINCT h.user_id AS id FROM hidden_users(person) h),
-    lost AS MATERIALIZED (
-        SELECT c.notification_id AS id, count(*)::integer AS amount
-        FROM hidden h JOIN notification_causes c ON c.user_id = person AND c.actor_id = h.id
-        WHERE c.notification_id = ANY (asked) AND NOT c.is_withdrawn GROUP BY 1)
-    SELECT n, n.actor_count - coalesce(l.amount, 0), shown.actors
-    FROM notifications n LEFT JOIN lost l ON l.id = n.id
+    WITH hidden AS MATERIALIZED (SELECT DISTINCT h.user_id AS id FROM hidden_users(person) h)
+    SELECT n, kept.amount::integer, shown.actors
+    FROM notifications n
+    -- NOT IN asks a hash table of the hidden users, which is built once. Of 8 actors or fewer, `actor_ids` has all. Of
+    -- more, the shorter way is taken: read all actors, or look up each hidden user.
+    CROSS JOIN LATERAL (SELECT CASE
+        WHEN n.actor_count <= 8 THEN (
+            SELECT count(*) FROM unnest(n.actor_ids) actor WHERE actor NOT IN (SELECT h.id FROM hidden h))
+        WHEN n.actor_count <= (SELECT count(*) FROM hidden) THEN (
+            SELECT count(*) FROM notification_causes c
+            WHERE c.notification_id = n.id AND NOT c.is_withdrawn AND c.actor_id NOT IN (SELECT h.id FROM hidden h))
+        ELSE n.actor_count - (
+            SELECT count(*) FROM hidden h CROSS JOIN LATERAL (
+                SELECT FROM notification_causes c
+                WHERE c.user_id = person AND c.actor_id = h.id AND c.notification_id = n.id AND NOT c.is_withdrawn
+                OFFSET 0) cause) END AS amount) kept
     CROSS JOIN LATERAL (
         SELECT coalesce(array_agg(actor.row ORDER BY sample.place), '{}') AS actors
-        FROM unnest(CASE WHEN l.id IS NULL THEN n.actor_ids ELSE ARRAY (
+        FROM unnest(CASE WHEN n.actor_count <= 8 OR kept.amount = n.actor_count THEN n.actor_ids ELSE ARRAY (
                 SELECT c.actor_id FROM notification_causes c
                 WHERE c.notification_id = n.id AND NOT c.is_withdrawn
                   AND c.actor_id NOT IN (SELECT h.id FROM hidden h)
                 ORDER BY c.created_at DESC LIMIT 8) END) WITH ORDINALITY AS sample (id, place)
         -- OFFSET 0 has each user read by key: a join of these few would read all users.
         CROSS JOIN LATERAL (
-            SELECT u AS row FROM users u WHERE u.id = sample.id AND u.status = 'active' OFFSET 0) actor) shown
+            SELECT u AS row FROM users u WHERE u.id = sample.id AND u.status = 'active' OFFSET 0) actor
+        WHERE sample.id NOT IN (SELECT h.id FROM hidden h)) shown
     WHERE n.id = ANY (asked) AND n.user_id = person
       AND (cardinality(shown.actors) > 0 OR n.actor_count = 0 AND n.kind NOT IN ('reaction', 'follow'))
       AND target_visible_to(person, n.target_type, n.target_id)

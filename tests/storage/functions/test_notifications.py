@@ -1,5 +1,6 @@
 """Notifications, by the database functions alone: who is told, how groups form, and what a user may see of them."""
 
+import itertools
 import random
 from collections.abc import Sequence
 from itertools import count
@@ -338,17 +339,19 @@ async def group_of(rows: Rows, person: int, actors: Sequence[int]) -> None:
         )
 
 
-async def test_hidden_actors_are_not_shown_nor_counted(rows: Rows):
-    alice, *actors = await rows.users(13)
+@pytest.mark.parametrize("others", [0, 20], ids=lambda others: f"{others} other hidden users")
+@pytest.mark.parametrize("amount", [7, 8, 9, 12])
+async def test_hidden_actors_are_not_shown_nor_counted(rows: Rows, amount: int, others: int):
+    alice, *actors = await rows.users(1 + amount)
+    for other in await rows.users(others):
+        await rows.mute(alice, other)
     await group_of(rows, alice, actors)
-    newest = actors[::-1]
-    assert [each[1:] for each in await shown(rows, alice)] == [(12, newest[:8])]
-    await rows.block(alice, newest[0])
-    await rows.block(newest[1], alice)
-    await rows.mute(alice, newest[2])
-    assert [each[1:] for each in await shown(rows, alice)] == [(9, newest[3:11])]
-    for actor in newest[3:]:
-        await rows.mute(alice, actor)
+    left = actors[::-1]
+    hide = itertools.cycle([rows.block, lambda person, actor: rows.block(actor, person), rows.mute])
+    for actor in random.Random(amount).sample(left, amount):
+        assert [each[1:] for each in await shown(rows, alice)] == [(len(left), left[:8])]
+        await next(hide)(alice, actor)
+        left.remove(actor)
     assert await shown(rows, alice) == []
     assert await rows.ask(alice, "unseen_count") == 0
 
