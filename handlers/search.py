@@ -92,8 +92,8 @@ async def _with_either(call: Call, groups: Groups, kind: DocumentKind | None, bo
     hidden document has both.
     """
     found = {each: {one.id: one for one in of_kind} for each, of_kind in both.items()}
-    for group in groups:
-        for each, of_kind in (await _candidates(call, [group], kind)).items():
+    for of_word in await asyncio.gather(*(_candidates(call, [group], kind) for group in groups)):
+        for each, of_kind in of_word.items():
             for one in of_kind:
                 found[each].setdefault(one.id, one._replace(text_score=search_ranking.LOOSE * one.text_score))
     return {each: list(known.values()) for each, known in found.items()}

@@ -12,7 +12,7 @@ from rapidfuzz.distance import Levenshtein
 
 from language.folding import LONGEST_TEXT, fold
 from language.phonetics import ROUGH, consonants, written_sounds
-from language.stems import short_host
+from language.stems import is_arabic, short_host
 from language.words import Word, folded_words, join, read_word, words
 
 __all__ = [
@@ -38,6 +38,7 @@ _SAME_SOUND = 0.9
 _UNLIKELY = 0.01  # less for each less likely reading
 _SAME_CONSONANTS = 0.75
 _OTHER_VOWELS = 0.1
+_UNLIKE = 0.4  # similarity of letters
 _SIMILAR = 0.85  # times the similarity of letters or sounds
 
 
@@ -190,19 +191,21 @@ def _query_words(text: str) -> tuple[Word, ...]:
 def _likeness(folded: str, other_folded: str) -> float:
     if folded == other_folded:
         return 1.0
+    letters = float(Levenshtein.normalized_similarity(folded, other_folded))
+    if letters < _UNLIKE and is_arabic(folded) == is_arabic(other_folded):
+        return _SIMILAR * letters  # most words of a text: it would take time to read them
     one, other = read_word(folded), read_word(other_folded)
     if bare := _first_shared(one.bare, other.bare):
         return _SAME_WORD - _UNLIKELY * bare[0]
     if stems := _first_shared(one.stems, other.stems):
-        letters = Levenshtein.normalized_similarity(one.bare[0], other.bare[0])
-        return _SAME_STEM - _UNLIKELY * stems[0] - _OTHER_ENDING * (1 - float(letters))
+        bare_letters = Levenshtein.normalized_similarity(one.bare[0], other.bare[0])
+        return _SAME_STEM - _UNLIKELY * stems[0] - _OTHER_ENDING * (1 - float(bare_letters))
     if keys := _first_shared(one.keys, other.keys):
         likeness = _SAME_CONSONANTS if keys[1].endswith(ROUGH) else _SAME_SOUND - _UNLIKELY * keys[0]
         vowels = Levenshtein.normalized_similarity(written_sounds(one.bare[0]), written_sounds(other.bare[0]))
         return likeness - _OTHER_VOWELS * (1 - float(vowels))
-    letters = Levenshtein.normalized_similarity(one.folded, other.folded)
     sounds = Levenshtein.normalized_similarity(one.keys[0], other.keys[0]) if one.keys and other.keys else 0.0
-    return _SIMILAR * float(max(letters, sounds))
+    return _SIMILAR * max(letters, float(sounds))
 
 
 def _first_shared(one: Sequence[str], other: Sequence[str]) -> tuple[int, str] | None:

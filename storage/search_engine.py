@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-MOST_CANDIDATES = 300
+MOST_CANDIDATES = 200
 
 DocumentKind = Literal["post", "user", "hashtag", "room", "word"]
 

@@ -87,7 +87,8 @@ BEGIN
         GROUP BY f.id ORDER BY 2 DESC, 3 DESC LIMIT amount;
 END $$;
 
--- Documents that match the first query that has any, and further ones of the next queries until there are `amount`.
+-- Documents that match the first query that has any, and further ones of the next queries until there are `amount`, at
+-- most 100: these match less well, and are rarer where several words are asked for, so that finding them takes longer.
 -- `query` is the number of the query that found it, from 1. among: only documents with these ids; null for all.
 CREATE OR REPLACE FUNCTION search_candidates(wanted text, queries text[], amount integer, among bigint[])
     RETURNS TABLE (id bigint, query integer, title text)
@@ -96,15 +97,17 @@ DECLARE
     found bigint[] := '{}';
     found_by integer[] := '{}';
     step bigint[];
+    most integer;
 BEGIN
     FOR number IN 1 .. cardinality(queries) LOOP
-        EXIT WHEN cardinality(found) >= amount;
+        most := CASE number WHEN 1 THEN amount ELSE least(amount, 100) END;
+        EXIT WHEN cardinality(found) >= most;
         IF among IS NULL THEN
-            step := ARRAY (SELECT f.id FROM search_find(wanted, queries[number]::tsquery, amount) f);
+            step := ARRAY (SELECT f.id FROM search_find(wanted, queries[number]::tsquery, most) f);
         ELSE
             step := ARRAY (SELECT s.id FROM search_documents s
                            WHERE s.kind = wanted AND s.id = ANY (among) AND s.terms @@ queries[number]::tsquery
-                           LIMIT amount);
+                           LIMIT most);
         END IF;
         step := ARRAY (SELECT s.id FROM unnest(step) WITH ORDINALITY AS s (id, n) WHERE s.id <> ALL (found) ORDER BY n);
         found := found || step;
