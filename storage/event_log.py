@@ -106,9 +106,20 @@ class EventLog(Protocol):
         """Call it when the log has lost its end: groups whose position is behind that end go back to it."""
 
     async def consume(
-        self, group: str, topics: Sequence[str], react: React, stop: asyncio.Event, database: Database
+        self,
+        group: str,
+        topics: Sequence[str],
+        react: React,
+        stop: asyncio.Event,
+        database: Database,
+        *,
+        gather_s: float = 0.0,
     ) -> None:
-        """Call `react` with batches of one partition each, in order, until `stop` is set; then finish running ones."""
+        """Call `react` with batches of one partition each, in order, until `stop` is set; then finish running ones.
+
+        gather_s: the least time from the beginning of a batch that is not full to the next one of its partition, so
+        that this one is larger.
+        """
 
     async def bury(self, group: str, record: Record, cause: str) -> None:
         """Store a record that keeps failing as a dead letter."""

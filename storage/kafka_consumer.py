@@ -6,6 +6,7 @@ leases. Positions are in PostgreSQL (`log_offsets`). They are committed to Kafka
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -74,11 +75,14 @@ class KafkaGroupConsumer:
         group: str,
         partitions: Sequence[TopicPartition],
         react: React,
+        gather_s: float,
     ) -> None:
+        """gather_s: see `EventLog`."""
         self._servers = servers
         self._database = database
         self._group = group
         self._react = react
+        self._gather_s = gather_s
         self._partitions = {f"{servers.name(tp.topic)}:{tp.partition}": tp for tp in partitions}
         self._held: dict[TopicPartition, _KafkaPartition] = {}
         self._changed = asyncio.Event()
@@ -130,8 +134,14 @@ class KafkaGroupConsumer:
         try:
             while True:
                 fetched = await held.fetched.get()
+                while len(fetched.records) < _BATCH and not held.fetched.empty():
+                    later = held.fetched.get_nowait()
+                    fetched = _Fetched([*fetched.records, *later.records], later.next_offset)
                 self._changed.set()
+                next_at = time.monotonic() + self._gather_s
                 await self._process(tp, held, fetched)
+                if len(fetched.records) < _BATCH:
+                    await asyncio.sleep(next_at - time.monotonic())
         finally:
             if self._held.get(tp) is held:
                 del self._held[tp]

@@ -67,13 +67,22 @@ class KafkaLog:
         await log_offsets.limit(tx, {places[tp]: offset for tp, offset in ends.items()})
 
     async def consume(
-        self, group: str, topics: Sequence[str], react: React, stop: asyncio.Event, database: Database
+        self,
+        group: str,
+        topics: Sequence[str],
+        react: React,
+        stop: asyncio.Event,
+        database: Database,
+        *,
+        gather_s: float = 0.0,
     ) -> None:
         while not stop.is_set():
             try:
                 partitions = await self._positions.partitions(topics)
                 async with reaching():
-                    consumer = KafkaGroupConsumer(self._servers, self._shards, database, group, partitions, react)
+                    consumer = KafkaGroupConsumer(
+                        self._servers, self._shards, database, group, partitions, react, gather_s
+                    )
                     await consumer.run(stop)
             except EventLogUnavailable as error:
                 log.warning("a group waits for the event log", group=group, error=str(error))

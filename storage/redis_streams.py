@@ -73,10 +73,18 @@ class RedisStreams:
         """Nothing: they are in the same Redis, and were lost with the records."""
 
     async def consume(
-        self, group: str, topics: Sequence[str], react: React, stop: asyncio.Event, database: Database
+        self,
+        group: str,
+        topics: Sequence[str],
+        react: React,
+        stop: asyncio.Event,
+        database: Database,
+        *,
+        gather_s: float = 0.0,
     ) -> None:
         partitions = [(self.stream(topic, index), topic) for topic in topics for index in range(PARTITIONS)]
-        await GroupConsumer(self._redis, self._shards, group, partitions, self.ensure_group, react).run(stop)
+        consumer = GroupConsumer(self._redis, self._shards, group, partitions, self.ensure_group, react, gather_s)
+        await consumer.run(stop)
 
     async def bury(self, group: str, record: Record, cause: str) -> None:
         fields = {**_fields(record), "group": group, "cause": cause[:2_000], "topic": record.topic}

@@ -8,6 +8,7 @@ both. Unacknowledged records are handled again when the run id changes, running 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,13 +53,15 @@ class GroupConsumer:
         partitions: Sequence[tuple[str, str]],
         ensure_group: Callable[[str, str], Awaitable[None]],
         react: React,
+        gather_s: float,
     ) -> None:
-        """shards: where leases and effects are. partitions: (stream, topic) of each."""
+        """shards: where leases and effects are. partitions: (stream, topic) of each. gather_s: see `EventLog`."""
         self._redis = redis
         self._shards = shards
         self._ensure_group = ensure_group
         self._group = group
         self._react = react
+        self._gather_s = gather_s
         self._topics = dict(partitions)
         self._held: dict[str, _StreamPartition] = {}
         self._changed = asyncio.Event()
@@ -151,8 +154,13 @@ class GroupConsumer:
                 # A former owner may have read records after it lost the lease.
                 await self._catch_up(held)
                 continue
+            while len(entries) < _BATCH and not held.batches.empty():
+                entries = [*entries, *held.batches.get_nowait()]
             self._changed.set()
+            next_at = time.monotonic() + self._gather_s
             await self._process(held, entries)
+            if len(entries) < _BATCH:
+                await asyncio.sleep(next_at - time.monotonic())
 
     @staticmethod
     def _forget_read(held: _StreamPartition) -> None:

@@ -37,6 +37,9 @@ REMEMBERING = frozenset(
     {"notifications", "moderation"}
 )  # groups whose reactions depend on whether their event is repeated
 
+GATHERING = frozenset({"search", "trends"})  # groups that may be late: larger batches cost less for each event
+GATHER_S = 0.25
+
 REACTIONS = Counter("daira_reactions_total", "Reactions to events", ["group", "topic", "outcome"])
 REACTION_SECONDS = Histogram("daira_reaction_seconds", "Time of a reaction with its retries", ["group", "topic"])
 
@@ -65,7 +68,8 @@ async def run_group(tools: Tools, group: str, stop: asyncio.Event) -> None:
         if finished and group in REMEMBERING:
             await _through_outages(lambda: _remember(tools, batch, finished))
 
-    await tools.event_log.consume(group, sorted(reactions), react, stop, tools.database)
+    gather_s = GATHER_S if group in GATHERING else 0.0
+    await tools.event_log.consume(group, sorted(reactions), react, stop, tools.database, gather_s=gather_s)
 
 
 async def _remember(tools: Tools, batch: Batch, event_ids: Sequence[int]) -> None:

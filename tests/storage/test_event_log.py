@@ -1,7 +1,9 @@
 """The event log's contract, on both engines: in order for each key, nothing lost when a consumer dies."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
@@ -106,6 +108,33 @@ async def test_a_stuck_partition_does_not_block_others(event_log, database):
     async with asyncio.timeout(WAIT_S):
         while 1 not in done:
             await asyncio.sleep(0.01)
+    stop.set()
+    await task
+
+
+async def test_records_gather_while_their_partition_rests(event_log, database):
+    gather_s, began, handled = 0.3, list[float](), list[Record]()
+    sent = records(keys=1, each=1_000)
+
+    async def react(batch) -> None:
+        began.append(time.monotonic())
+        handled.extend(batch.records)
+
+    async def until(amount: int) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while len(handled) < amount:
+                await asyncio.sleep(0.01)
+
+    stop = asyncio.Event()
+    task = asyncio.create_task(event_log.consume("g", [TOPIC], react, stop, database, gather_s=gather_s))
+    for number in range(3):
+        await event_log.append(number, [sent[number]])
+        await until(number + 1)
+    assert all(later - before > gather_s - 0.01 for before, later in pairwise(began))  # timers count milliseconds
+    await event_log.append(10, sent[3:])
+    await until(1_000)
+    assert handled == sent
+    assert sum(later - before < gather_s for before, later in pairwise(began)) > 2  # full batches do not rest
     stop.set()
     await task
 
