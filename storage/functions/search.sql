@@ -87,8 +87,8 @@ BEGIN
         GROUP BY f.id ORDER BY 2 DESC, 3 DESC LIMIT amount;
 END $$;
 
--- Documents that match the first query that has any, and further ones of the next queries until there are `amount`, at
--- most 100: these match less well, and are rarer where several words are asked for, so that finding them takes longer.
+-- Documents that match the first query, at most `amount`, and then those of the next queries until there are 100: these
+-- match less well, and are rarer where several words are asked for, so that finding them takes longer.
 -- `query` is the number of the query that found it, from 1. among: only documents with these ids; null for all.
 CREATE OR REPLACE FUNCTION search_candidates(wanted text, queries text[], amount integer, among bigint[])
     RETURNS TABLE (id bigint, query integer, title text)
@@ -109,7 +109,8 @@ BEGIN
                            WHERE s.kind = wanted AND s.id = ANY (among) AND s.terms @@ queries[number]::tsquery
                            LIMIT most);
         END IF;
-        step := ARRAY (SELECT s.id FROM unnest(step) WITH ORDINALITY AS s (id, n) WHERE s.id <> ALL (found) ORDER BY n);
+        step := ARRAY (SELECT s.id FROM unnest(step) WITH ORDINALITY AS s (id, n) WHERE s.id <> ALL (found)
+                       ORDER BY n LIMIT most - cardinality(found));
         found := found || step;
         found_by := found_by || array_fill(number, ARRAY [cardinality(step)]);
     END LOOP;
@@ -117,7 +118,7 @@ BEGIN
         SELECT f.id, f.query, coalesce(s.title, '')
         FROM unnest(found, found_by) WITH ORDINALITY AS f (id, query, n)
         LEFT JOIN search_documents s ON wanted <> 'post' AND s.kind = wanted AND s.id = f.id -- posts have no title
-        ORDER BY f.n LIMIT amount;
+        ORDER BY f.n;
 END $$;
 GRANT EXECUTE ON FUNCTION search_candidates TO daira_app;
 

@@ -75,6 +75,19 @@ async def test_looser_queries_only_add_to_stricter_ones(documents: Rows):
     assert await candidates(["rare", "all"], 9, [5, 6, ALL + 1]) == [(5, 1), (6, 2)]
 
 
+async def test_looser_queries_fill_only_up_to_a_hundred(documents: Rows):
+    for queries, expected in {
+        ("all",): {1: 200},
+        ("nothing", "all"): {2: 100},
+        ("rare", "all", "even"): {1: 3, 2: 97},
+        ("even", "all"): {1: 200},
+    }.items():
+        found = await documents.connection.fetch(
+            "SELECT query, count(*) FROM search_candidates('post', $1, 200, NULL) GROUP BY 1", queries
+        )
+        assert dict(found) == expected
+
+
 async def _read(rows: Rows) -> tuple[Any, Any]:
     """Return the number of sequential scans of the documents, and of documents that were fetched by an index."""
     row = await rows.connection.fetchrow(
