@@ -204,29 +204,25 @@ END $$;
 GRANT EXECUTE ON FUNCTION notification_detail TO daira_worker;
 
 -- Those notifications of the user that the user may see now, with the number and the newest 8 of the actors who are
--- not hidden from the user.
+-- not hidden from the user. A number above 100 counts hidden ones too: otherwise, a page would read all actors.
 CREATE OR REPLACE FUNCTION notifications_shown_to(person bigint, asked bigint[])
     RETURNS TABLE (found notifications, shown_count integer, actors users[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    -- `actor_ids` holds all actors of a group of at most 8. NOT IN asks a hash table of the hidden users, which is built
+    -- once. OFFSET 0 computes a number once, although two places use it.
     WITH hidden AS MATERIALIZED (SELECT DISTINCT h.user_id AS id FROM hidden_users(person) h)
     SELECT n, kept.amount::integer, shown.actors
     FROM notifications n
-    -- NOT IN asks a hash table of the hidden users, which is built once. Of 8 actors or fewer, `actor_ids` has all. Of
-    -- more, the shorter way is taken: read all actors, or look up each hidden user.
     CROSS JOIN LATERAL (SELECT CASE
-        WHEN n.actor_count <= 8 THEN (
-            SELECT count(*) FROM unnest(n.actor_ids) actor WHERE actor NOT IN (SELECT h.id FROM hidden h))
-        WHEN n.actor_count <= (SELECT count(*) FROM hidden) THEN (
+        WHEN n.actor_count > 100 OR NOT EXISTS (SELECT FROM hidden) THEN n.actor_count
+        WHEN n.actor_count > 8 THEN (
             SELECT count(*) FROM notification_causes c
             WHERE c.notification_id = n.id AND NOT c.is_withdrawn AND c.actor_id NOT IN (SELECT h.id FROM hidden h))
-        ELSE n.actor_count - (
-            SELECT count(*) FROM hidden h CROSS JOIN LATERAL (
-                SELECT FROM notification_causes c
-                WHERE c.user_id = person AND c.actor_id = h.id AND c.notification_id = n.id AND NOT c.is_withdrawn
-                OFFSET 0) cause) END AS amount) kept
+        ELSE (SELECT count(*) FROM unnest(n.actor_ids) actor WHERE actor NOT IN (SELECT h.id FROM hidden h))
+        END AS amount OFFSET 0) kept
     CROSS JOIN LATERAL (
         SELECT coalesce(array_agg(actor.row ORDER BY sample.place), '{}') AS actors
-        FROM unnest(CASE WHEN n.actor_count <= 8 OR kept.amount = n.actor_count THEN n.actor_ids ELSE ARRAY (
+        FROM unnest(CASE WHEN n.actor_count <= 8 OR NOT EXISTS (SELECT FROM hidden) THEN n.actor_ids ELSE ARRAY (
                 SELECT c.actor_id FROM notification_causes c
                 WHERE c.notification_id = n.id AND NOT c.is_withdrawn
                   AND c.actor_id NOT IN (SELECT h.id FROM hidden h)

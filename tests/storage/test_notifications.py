@@ -13,6 +13,7 @@ from storage.schema import APP_ROLE, WORKER_ROLE
 from tests.cluster import Cluster
 
 AMOUNT = 21_000
+GROUP = 600  # actors
 TWO_HOURS = 7_200_000 << 22  # between ids
 
 
@@ -34,9 +35,10 @@ async def owner(idle_cluster: Cluster) -> AsyncIterator[Any]:
 
 @pytest.fixture(scope="module")
 async def alice(idle_cluster: Cluster, owner: Any) -> AsyncIterator[int]:
-    """A user with many notifications of many actors, all seen but the newest 20. Most users have one.
+    """A user with many notifications of many actors, all seen but the newest 20. The newest is of a group of actors.
 
-    They are two hours old: while the tests run, workers delete what users have too much of who were notified lately.
+    1,000 other users have one cause each: so statistics expect few rows of a user. The notifications are two hours old:
+    while the tests run, workers delete what users have too much of who were notified lately.
     """
     mint = idle_cluster.stores.ids.mint
     people = [mint() for _ in range(51)]
@@ -64,8 +66,18 @@ async def alice(idle_cluster: Cluster, owner: Any) -> AsyncIterator[int]:
         SELECT id, 'mention', 'user', id, $2, 1, id FROM unnest($1::bigint[]) id""",
         others, person,
     )  # fmt: skip
+    await owner.execute(
+        """INSERT INTO notification_causes (user_id, kind, target_type, target_id, actor_id, event_id, notification_id)
+        SELECT $1, 'follow', 'user', $1, actor, 1, $3 FROM unnest($2::bigint[]) actor""",
+        person, others[:GROUP], max(ids),
+    )  # fmt: skip
+    await owner.execute(
+        "UPDATE notifications SET kind = 'follow', actor_ids = $2, actor_count = $3 WHERE id = $1",
+        max(ids), others[:8], GROUP,
+    )  # fmt: skip
     await owner.executemany(
-        "INSERT INTO mutes (user_id, muted_id, kind) VALUES ($1, $2, 'all')", [(person, each) for each in actors[:10]]
+        "INSERT INTO mutes (user_id, muted_id, kind) VALUES ($1, $2, 'all')",
+        [(person, each) for each in [*actors[:10], *others[:10]]],
     )
     await owner.execute("ANALYZE notifications, notification_causes, users, mutes")
     yield person

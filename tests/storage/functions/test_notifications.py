@@ -356,6 +356,17 @@ async def test_hidden_actors_are_not_shown_nor_counted(rows: Rows, amount: int, 
     assert await rows.ask(alice, "unseen_count") == 0
 
 
+async def test_a_number_above_a_hundred_counts_hidden_actors(rows: Rows):
+    alice, *actors = await rows.users(102)
+    await group_of(rows, alice, actors)
+    oldest, *newest = actors[0], *actors[:0:-1]
+    await rows.mute(alice, newest[0])
+    assert [each[1:] for each in await shown(rows, alice)] == [(101, newest[1:9])]
+    await rows.connection.execute("DELETE FROM follows WHERE follower_id = $1", oldest)
+    await recheck(rows, "follow", "user", alice, oldest, alice)
+    assert [each[1:] for each in await shown(rows, alice)] == [(99, newest[1:9])]
+
+
 async def test_unseen_notifications_are_counted_up_to_100(rows: Rows):
     alice, *actors = await rows.users(102)
     for actor in actors[:99]:
