@@ -1,4 +1,4 @@
-"""Ranks what a search engine found, of what the viewer may see: at most 200 documents.
+"""Ranks what a search engine found, of what the viewer may see: at most a few hundred documents.
 
 Each signal is in 0…1. The text counts most: if two differ clearly, as an exact match and one by sound do, no age
 outweighs that. Of equally good texts, the fresher and the socially closer come first.

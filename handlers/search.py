@@ -17,7 +17,7 @@ from protocol.search import FoundHashtag, SearchItem, SearchPage, SearchQuery
 from storage import posts, present, search, users
 from storage.database import Transaction
 from storage.search import SearchPlace
-from storage.search_engine import MOST_CANDIDATES, DocumentKind, Found
+from storage.search_engine import MOST_CANDIDATES, MOST_LOOSER, DocumentKind, Found
 
 SEARCH = Limit("search", "120/minute", "search.query by user")
 LONGEST_ORDER = 500
@@ -78,7 +78,7 @@ async def _candidates_of_kind(call: Call, groups: Groups, kind: DocumentKind) ->
     engine = call.services.search
     most = MOST_HASHTAGS if kind == "hashtag" else MOST_CANDIDATES
     found = await engine.candidates(kind, groups, most)
-    if kind != "user" or len(found) < most:
+    if kind != "user" or len(found) < MOST_LOOSER:
         return found
     followed = await call.services.database.read(call.viewer.id, search.followed_ids, budget=call.budget)
     near = await engine.candidates(kind, groups, most, among=followed)

@@ -192,8 +192,8 @@ def _likeness(folded: str, other_folded: str) -> float:
     if folded == other_folded:
         return 1.0
     letters = float(Levenshtein.normalized_similarity(folded, other_folded))
-    if letters < _UNLIKE and is_arabic(folded) == is_arabic(other_folded):
-        return _SIMILAR * letters  # most words of a text: it would take time to read them
+    if letters < _UNLIKE and _are_unrelated(folded, other_folded):
+        return _SIMILAR * letters  # as of most words of a text: to read them would take long
     one, other = read_word(folded), read_word(other_folded)
     if bare := _first_shared(one.bare, other.bare):
         return _SAME_WORD - _UNLIKELY * bare[0]
@@ -206,6 +206,11 @@ def _likeness(folded: str, other_folded: str) -> float:
         return likeness - _OTHER_VOWELS * (1 - float(vowels))
     sounds = Levenshtein.normalized_similarity(one.keys[0], other.keys[0]) if one.keys and other.keys else 0.0
     return _SIMILAR * max(letters, float(sounds))
+
+
+def _are_unrelated(one: str, other: str) -> bool:
+    """Whether two words with few letters in common are surely no forms of one: Arabic ones, neither within the other."""
+    return is_arabic(one) and is_arabic(other) and one not in other and other not in one
 
 
 def _first_shared(one: Sequence[str], other: Sequence[str]) -> tuple[int, str] | None:

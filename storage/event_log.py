@@ -117,8 +117,8 @@ class EventLog(Protocol):
     ) -> None:
         """Call `react` with batches of one partition each, in order, until `stop` is set; then finish running ones.
 
-        gather_s: the least time from the beginning of a batch that is not full to the next one of its partition, so
-        that this one is larger.
+        gather_s: the least time between the beginnings of two batches of a partition, in seconds, if the first one is
+        not full. More records gather meanwhile.
         """
 
     async def bury(self, group: str, record: Record, cause: str) -> None:

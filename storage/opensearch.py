@@ -10,7 +10,15 @@ from storage.metrics import SEARCH_PARTIAL
 from storage.opensearch_bulk import removed, written
 from storage.opensearch_indices import OpenSearchIndices
 from storage.opensearch_link import OpenSearchLink
-from storage.search_engine import MOST_CANDIDATES, Document, DocumentKind, Found, SearchUnavailable, reading_time
+from storage.search_engine import (
+    MOST_CANDIDATES,
+    MOST_LOOSER,
+    Document,
+    DocumentKind,
+    Found,
+    SearchUnavailable,
+    reading_time,
+)
 
 SUGGESTED: tuple[DocumentKind, ...] = ("user", "hashtag", "word")
 SCORES = (1.0, 0.7, 0.4)  # of documents that the first, second, … query finds: see `_matching`
@@ -52,6 +60,8 @@ class OpenSearch:
         found: dict[int, Found] = {}
         for score, hits in zip(SCORES, answers, strict=False):
             for hit in hits:
+                if score < SCORES[0] and len(found) >= MOST_LOOSER:
+                    break
                 each = _found(kind, hit, score)
                 found.setdefault(each.id, each)
         return [*found.values()][:most]

@@ -13,7 +13,7 @@ HEALTH = ("green", "yellow", "red")
 REFRESH = "500ms"  # a write is found after this time at most
 
 # Terms are made by our own pipeline: nothing here analyses text. Documents lie in each segment with the heaviest and
-# newest first, so that a search for the first 300 stops after 300, however many match.
+# newest first, so that a search for the first 200 stops after 200, however many match.
 _MAPPING = {
     "dynamic": "strict",
     "properties": {

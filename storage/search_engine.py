@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 MOST_CANDIDATES = 200
+MOST_LOOSER = 100  # candidates, until which matches that are not exact are added; search_candidates knows it too
 
 DocumentKind = Literal["post", "user", "hashtag", "room", "word"]
 
@@ -51,6 +52,8 @@ class SearchEngine(Protocol):
         self, kind: DocumentKind, groups: Sequence[Sequence[str]], most: int, *, among: Sequence[int] | None = None
     ) -> list[Found]:
         """Documents with a term of each group: the best matches, and the heaviest and newest among them.
+
+        Those without the first alternative of each word are added only until there are MOST_LOOSER.
 
         groups: for each word of a query its alternatives, best first. most: at most MOST_CANDIDATES. among: only
         documents with these ids.

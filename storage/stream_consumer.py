@@ -26,7 +26,7 @@ _BLOCK_MS = 1_000  # also the longest time until a new partition joins the commo
 _BLOCK_BESIDE_OTHERS_MS = 100  # while a partition is left out that may join at any time
 _RECHECK_S = 30.0
 _AGREE_S = 0.1
-_BATCH = 100
+_BATCH = 100  # records of one read; what several reads got is handled together, if the first is smaller
 _PREFETCHED_BATCHES = 2
 
 log = structlog.get_logger()

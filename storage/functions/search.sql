@@ -87,8 +87,8 @@ BEGIN
         GROUP BY f.id ORDER BY 2 DESC, 3 DESC LIMIT amount;
 END $$;
 
--- Documents that match the first query, at most `amount`, and then those of the next queries until there are 100: these
--- match less well, and are rarer where several words are asked for, so that finding them takes longer.
+-- Documents that match the first query, at most `amount`, and then those of the next queries until there are 100. These
+-- match less well. If several words are asked for, few documents have all, and `search_find` reads far back.
 -- `query` is the number of the query that found it, from 1. among: only documents with these ids; null for all.
 CREATE OR REPLACE FUNCTION search_candidates(wanted text, queries text[], amount integer, among bigint[])
     RETURNS TABLE (id bigint, query integer, title text)

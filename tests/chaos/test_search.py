@@ -14,7 +14,7 @@ from storage.metrics import SEARCH_ITEMS
 from storage.opensearch import OpenSearch
 from storage.opensearch_indices import OpenSearchIndices
 from storage.opensearch_link import OpenSearchLink, OpenSearchServers
-from storage.search_engine import Document, SearchUnavailable
+from storage.search_engine import MOST_CANDIDATES, Document, SearchUnavailable
 from tests.chaos.deployment import PLENTY, Client, Deployment
 from tests.gateway.test_commands import answers, free_ports
 from tests.opensearch_node import OpenSearchNode
@@ -57,8 +57,8 @@ async def test_a_bulk_whose_node_is_killed_is_whole_after_it_returns(opensearch:
     assert outages
     await indices.refresh(indices.alias)
     assert await indices.count() == DOCUMENTS
-    newest = [each.id for each in await engine.candidates("post", [["a"]], 300)]
-    assert newest == [*range(DOCUMENTS - 1, DOCUMENTS - 301, -1)]
+    newest = [each.id for each in await engine.candidates("post", [["a"]], MOST_CANDIDATES)]
+    assert newest == [*range(DOCUMENTS - 1, DOCUMENTS - 1 - MOST_CANDIDATES, -1)]
     await link.close()
 
 

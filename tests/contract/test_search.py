@@ -6,7 +6,9 @@ from itertools import groupby
 
 import pytest
 
+from domain.search_documents import query_groups
 from storage import search as stored
+from storage.search_engine import MOST_LOOSER
 from storage.stored_orders import LIFETIME_S
 from tests.cluster import Cluster
 
@@ -119,6 +121,29 @@ async def test_pages_keep_one_order_and_skip_what_was_deleted(cluster: Cluster, 
         await redis.commands.delete(key)
     refused = await alice.refused("search.query", q=koshari, kind="post", cursor=first["next_cursor"])
     assert refused.code == "FAILED_PRECONDITION"
+
+
+async def test_a_followed_user_is_found_among_many_who_match_as_well(cluster: Cluster, person):
+    alice, bob = await person("alice"), await person("bob")
+    await alice.call("graph.follow", user_id=bob.id)
+    await cluster.settle()
+    name = word(cluster, "سندس")
+    _, sound, *_ = query_groups(name)[0]
+    owner = await cluster.owner()
+    crowd = [cluster.stores.ids.mint() for _ in range(MOST_LOOSER)]
+    await owner.execute(
+        """INSERT INTO search_documents (kind, id, weight, terms)
+        SELECT 'user', id, 9, array_to_tsvector(ARRAY [$2]) FROM unnest($1::bigint[]) id""",
+        crowd, sound,
+    )  # fmt: skip
+    await owner.execute(
+        """UPDATE search_documents SET weight = 0, terms = array_to_tsvector(ARRAY [$2])
+        WHERE kind = 'user' AND id = $1""",
+        int(bob.id), sound,
+    )  # fmt: skip
+    assert found(await alice.call("search.query", q=name, kind="user"), "user") == [bob.id]
+    await owner.execute("DELETE FROM search_documents WHERE kind = 'user' AND id = ANY ($1)", crowd)
+    await owner.close()
 
 
 async def test_people_are_found_by_username_and_name_the_closest_first(cluster: Cluster, person):

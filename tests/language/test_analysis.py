@@ -167,6 +167,10 @@ def test_terms_of_mistyped_words_are_asked_for_last():
         ("el7osary", "صوت الحصري", "على حصيرة"),
         ("تيك توك", "فيديو على تيكتوك", "سواق التوك توك"),
         ("الزمالط", "الزمالك", "الزملاء"),
+        ("حب", "عايشين وبالحب", "حبل طويل"),  # few letters in common
+        ("وبالحب", "حب", "وبالحق"),
+        ("cairo", "kahera", "carton"),
+        ("5o5", "khokh", "5of"),
     ],
 )
 def test_the_closer_text_is_more_similar(query, better, worse):

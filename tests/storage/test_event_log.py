@@ -113,7 +113,7 @@ async def test_a_stuck_partition_does_not_block_others(event_log, database):
 
 
 async def test_records_gather_while_their_partition_rests(event_log, database):
-    gather_s, began, handled = 0.3, list[float](), list[Record]()
+    gather_s, began, handled = 0.5, list[float](), list[Record]()
     sent = records(keys=1, each=1_000)
 
     async def react(batch) -> None:
@@ -134,7 +134,7 @@ async def test_records_gather_while_their_partition_rests(event_log, database):
     await event_log.append(10, sent[3:])
     await until(1_000)
     assert handled == sent
-    assert sum(later - before < gather_s for before, later in pairwise(began)) > 2  # full batches do not rest
+    assert any(later - before < gather_s / 2 for before, later in pairwise(began[3:]))  # full batches do not rest
     stop.set()
     await task
 

@@ -16,7 +16,16 @@ from storage.opensearch_bulk import DocumentsRefused
 from storage.opensearch_indices import OpenSearchIndices
 from storage.opensearch_link import OpenSearchLink, OpenSearchServers
 from storage.opensearch_reindex import ReindexUnderWay, reindex
-from storage.search_engine import Document, DocumentKind, Found, SearchEngine, SearchUnavailable, reading_time
+from storage.search_engine import (
+    MOST_CANDIDATES,
+    MOST_LOOSER,
+    Document,
+    DocumentKind,
+    Found,
+    SearchEngine,
+    SearchUnavailable,
+    reading_time,
+)
 from storage.search_postgres import PostgresSearch
 from tests.cluster import Cluster
 from tests.opensearch_node import OpenSearchNode
@@ -45,7 +54,7 @@ class Index:
         await self._engine.remove("post", [self._id(each) for each in ids], read_at=read_at)
         await self.settle()
 
-    async def find(self, *groups: list[str], most: int = 300) -> list[int]:
+    async def find(self, *groups: list[str], most: int = MOST_CANDIDATES) -> list[int]:
         return [each.id for each in await self.candidates("post", groups, most)]
 
     async def candidates(
@@ -151,6 +160,18 @@ async def test_exact_matches_do_not_drown_among_newer_ones(index: Index) -> None
     found = await index.candidates("post", [["a", "~a"], ["b", "~b"]], 5)
     assert [each.id for each in found] == [1, 29, 28, 27, 26]
     assert found[0].text_score == 1.0 > found[1].text_score > 0
+
+
+async def test_looser_matches_are_added_until_there_are_a_hundred(index: Index) -> None:
+    exact, looser = range(1, 121), range(200, 400)
+    await index.write(*(post(number, "a") for number in exact), *(post(number, "~b") for number in looser))
+    for found_exactly, first in ((0, "none"), (30, "few"), (MOST_LOOSER + 20, "a")):
+        if first == "few":
+            await index.write(*(post(number, "few") for number in range(500, 530)))
+        found = await index.candidates("post", [[first, "~b"]], MOST_CANDIDATES)
+        scores = [each.text_score for each in found]
+        assert scores.count(1.0) == found_exactly
+        assert len(scores) == max(found_exactly, MOST_LOOSER)
 
 
 async def test_one_of_three_words_may_be_missing(index: Index) -> None:
