@@ -209,7 +209,7 @@ def _likeness(folded: str, other_folded: str) -> float:
 
 
 def _are_unrelated(one: str, other: str) -> bool:
-    """Whether two words with few letters in common are surely no forms of one: Arabic ones, neither within the other."""
+    """Whether two words with few letters in common are surely no forms of one: Arabic, neither within the other."""
     return is_arabic(one) and is_arabic(other) and one not in other and other not in one
 
 
