@@ -46,9 +46,10 @@ async def posted_and_reported(
 
 
 async def open_case(window: Browser, case_id: str) -> None:
-    """Open the case in the queue, which has cases of other tests too."""
+    """Open the case in the queue, which has cases of other tests too: perhaps more than a page of graver ones."""
     line = f'#cases [data-case="{case_id}"]'
-    await window.has(line)
+    more = "document.querySelector('#more-cases:not([hidden])')?.click()"
+    await window.until(f"document.querySelector('{line}') ?? {more}")
     await window.do(window.driver.execute_script, f"document.querySelector('{line}').focus()")
     await window.press(Keys.ENTER)
     await window.has(f'#case[data-case="{case_id}"] #case-head')
