@@ -2,13 +2,14 @@
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime
 from itertools import groupby
 
 import pytest
 
 from domain.search_documents import query_groups
 from storage import search as stored
-from storage.search_engine import MOST_LOOSER
+from storage.search_engine import MOST_LOOSER, Document, reading_time
 from storage.stored_orders import LIFETIME_S
 from tests.cluster import Cluster
 
@@ -126,24 +127,21 @@ async def test_pages_keep_one_order_and_skip_what_was_deleted(cluster: Cluster, 
 async def test_a_followed_user_is_found_among_many_who_match_as_well(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob")
     await alice.call("graph.follow", user_id=bob.id)
+    crowd = [cluster.unique("crowd") for _ in range(MOST_LOOSER)]
+    await cluster.tokens(crowd)
     await cluster.settle()
     name = word(cluster, "سندس")
     _, sound, *_ = query_groups(name)[0]
     owner = await cluster.owner()
-    crowd = [cluster.stores.ids.mint() for _ in range(MOST_LOOSER)]
-    await owner.execute(
-        """INSERT INTO search_documents (kind, id, weight, terms)
-        SELECT 'user', id, 9, array_to_tsvector(ARRAY [$2]) FROM unnest($1::bigint[]) id""",
-        crowd, sound,
-    )  # fmt: skip
-    await owner.execute(
-        """UPDATE search_documents SET weight = 0, terms = array_to_tsvector(ARRAY [$2])
-        WHERE kind = 'user' AND id = $1""",
-        int(bob.id), sound,
-    )  # fmt: skip
-    assert found(await alice.call("search.query", q=name, kind="user"), "user") == [bob.id]
-    await owner.execute("DELETE FROM search_documents WHERE kind = 'user' AND id = ANY ($1)", crowd)
+    ids = [row[0] for row in await owner.fetch("SELECT id FROM users WHERE username = ANY ($1)", crowd)]
     await owner.close()
+    now = datetime.now(UTC)
+    await cluster.workers.tools.search.write([
+        Document("user", int(bob.id), [sound], bob.name, now),
+        *(Document("user", user_id, [sound], "", now, weight=9) for user_id in ids),
+    ], read_at=reading_time())  # fmt: skip
+    await cluster.settle()
+    assert found(await alice.call("search.query", q=name, kind="user"), "user")[0] == bob.id
 
 
 async def test_people_are_found_by_username_and_name_the_closest_first(cluster: Cluster, person):
