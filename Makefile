@@ -142,7 +142,7 @@ ifdef ARGS
 else
 	@$(VENV)/pytest --cov --cov-report=term -m "not chaos"
 	@echo "Now the chaos tests, which kill servers and processes: one at a time, without coverage …"
-	@$(VENV)/pytest -m chaos -n 0
+	@$(VENV)/pytest -m chaos -n 0 -vv
 endif
 
 chaos: .venv/installed-dev $(KAFKA) $(VENV)/pgbouncer ## stop, pause and cut off each part of the whole system for a minute under load; needs root; ARGS="--seconds 10"

@@ -1,8 +1,11 @@
 """Fixtures: the cluster lives for the whole run, users for one test."""
 
 import asyncio
+import functools
+import inspect
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,8 @@ NOT_MADE = "The driver of this official client is not built (its tool may be mis
 NO_KAFKA = "Kafka is missing: install Java 17 or later and Maven, then `make kafka`"
 NO_OPENSEARCH = "OpenSearch is missing: install Java 17 or later and Maven, then `make opensearch`"
 NO_LIVEKIT = "LiveKit is missing: install Go 1.26 or later, then `make voice`"
+
+DEADLINE = pytest.StashKey[float]()  # of a test, by time.monotonic()
 
 PASSWORD_COST = passwords.COST
 passwords.COST = 4  # bcrypt's least, in this process: the real cost is a quarter of a second each time
@@ -123,6 +128,29 @@ async def node(cluster: Cluster) -> AsyncIterator[NodeFactory]:
 async def courier(cluster: Cluster) -> Courier:
     await Courier(cluster).later(30 * HOUR)  # sends what other tests left
     return Courier(cluster)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> None:
+    item.stash[DEADLINE] = time.monotonic() + 0.9 * settings.timeout
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail an asynchronous test at nine tenths of its timeout, as pytest-timeout would end the whole run.
+
+    The failure shows where the test waited, and the other tests go on.
+    """
+    if DEADLINE in item.stash and isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        test, left_s = item.obj, item.stash[DEADLINE] - time.monotonic()
+
+        @functools.wraps(test)
+        async def limited(*arguments: Any, **named: Any) -> None:
+            async with asyncio.timeout(left_s):
+                await test(*arguments, **named)
+
+        item.obj = limited
+    return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
