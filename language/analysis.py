@@ -4,14 +4,14 @@ A term is a stem, `~` with a phonetic key, or `-` with consonants or letters of 
 differ in one share such a term. docs/search.md shows the steps from a text to its terms.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from rapidfuzz.distance import Levenshtein
 
 from language.folding import LONGEST_TEXT, fold
-from language.phonetics import ROUGH, consonants, written_sounds
+from language.phonetics import ROUGH, consonants, in_turn, written_sounds
 from language.stems import is_arabic, short_host
 from language.words import Word, folded_words, join, read_word, words
 
@@ -43,16 +43,20 @@ _SIMILAR = 0.85  # times the similarity of letters or sounds
 
 
 def document_terms(text: str) -> list[str]:
-    """The distinct terms by which a text is found."""
-    found: dict[str, None] = {}
-    said = words(text)
-    for word in said:
-        found.update(dict.fromkeys(word.stems))
-        found.update((SOUND + key, None) for key in word.keys)
-        found.update(dict.fromkeys(_mistyped(word.folded)))
-    for one, other in pairwise(said):
-        found.update(dict.fromkeys(_joined(one.folded, other.folded)))
-    return list(found)
+    """The distinct terms by which a text is found: the surest of all words first, so that the last can be spared."""
+    said = folded_words(text)
+    if not said:
+        return []
+    stems, fine, rough, mistyped = zip(*map(_terms, dict.fromkeys(said)), strict=True)
+    joined = [_joined(one, other) for one, other in pairwise(said)]
+    return list(dict.fromkeys(chain.from_iterable(map(in_turn, (stems, fine, rough, joined, mistyped)))))
+
+
+@lru_cache(_CACHED)
+def _terms(folded: str) -> tuple[Sequence[str], ...]:
+    """The stems, fine keys, rough keys, and mistyped forms of a word."""
+    word = read_word(folded)
+    return word.stems, _sounds(word.fine_keys), _sounds(word.rough_keys), _mistyped(folded)
 
 
 def query_terms(text: str) -> list[tuple[str, ...]]:
@@ -65,21 +69,24 @@ def query_terms(text: str) -> list[tuple[str, ...]]:
 
 def _alternatives(word: Word, joined: Sequence[str]) -> tuple[str, ...]:
     """joined: terms of the word together with its neighbours."""
-    rough = [SOUND + key for key in word.keys if key.endswith(ROUGH)][:_MOST_ROUGH]
-    fine = [SOUND + key for key in word.keys if not key.endswith(ROUGH)]
-    mistyped = _mistyped(word.folded)
+    stems, fine, rough, mistyped = _terms(word.folded)
+    rough = rough[:_MOST_ROUGH]
     is_short = len(_skeleton(word)) < _FEWEST_CONSONANTS  # its mistyped forms are vague: they get what is left
     host = short_host(word.folded)
     others = (*joined, host) if host else joined
-    kept = len(word.stems) + len(rough) + len(others) + (0 if is_short else len(mistyped))
+    kept = len(stems) + len(rough) + len(others) + (0 if is_short else len(mistyped))
     found = (
-        *word.stems,
+        *stems,
         *fine[: max(MOST_ALTERNATIVES - kept, len(word.bare), 1 if rough else 2)],
         *rough,
         *others,
         *mistyped,
     )
     return tuple(dict.fromkeys(found))[:MOST_ALTERNATIVES]
+
+
+def _sounds(keys: Iterable[str]) -> list[str]:
+    return [SOUND + key for key in keys]
 
 
 @lru_cache(_CACHED)
@@ -125,7 +132,7 @@ def _joined(one: str, other: str) -> tuple[str, ...]:
     if both is None:
         return ()
     word = read_word(both)
-    keys = [key for key in word.keys if key.endswith(ROUGH)] or word.keys
+    keys = word.rough_keys or word.keys
     return (word.stem, SOUND + keys[0]) if keys and len(keys[0]) > _FEWEST_CONSONANTS else (word.stem,)
 
 

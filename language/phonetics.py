@@ -164,12 +164,13 @@ def _last_vowels(part: str) -> tuple[str, ...]:
 def _keys(readings: Sequence[Parts]) -> tuple[str, ...]:
     """The keys of all readings, those of each reading in turn; the rough ones last."""
     found = [_keys_of(parts) for parts in readings]
-    fine = _in_turn([keys for keys, _ in found])
-    rough = _in_turn([keys for _, keys in found])[:_MOST_ROUGH]
+    fine = in_turn([keys for keys, _ in found])
+    rough = in_turn([keys for _, keys in found])[:_MOST_ROUGH]
     return (*fine[: MOST_KEYS - len(rough)], *rough)
 
 
-def _in_turn(lists: Sequence[Sequence[str]]) -> list[str]:
+def in_turn(lists: Sequence[Sequence[str]]) -> list[str]:
+    """The distinct entries of all lists: the first of each, then the second of each, and so on."""
     return list(dict.fromkeys(key for key in chain.from_iterable(zip_longest(*lists)) if key))
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import regex
 
 from language.folding import LONGEST_TEXT, fold
-from language.phonetics import arabic_keys, latin_keys
+from language.phonetics import ROUGH, arabic_keys, latin_keys
 from language.stems import is_arabic, split_compound, stem, without_clitics
 from language.stop_words import STOP_WORDS
 
@@ -47,6 +47,14 @@ class Word(NamedTuple):
     @property
     def stem(self) -> str:
         return self.stems[0]
+
+    @property
+    def fine_keys(self) -> tuple[str, ...]:
+        return tuple(key for key in self.keys if not key.endswith(ROUGH))
+
+    @property
+    def rough_keys(self) -> tuple[str, ...]:
+        return tuple(key for key in self.keys if key.endswith(ROUGH))
 
 
 def words(text: str) -> list[Word]:

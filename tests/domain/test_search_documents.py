@@ -66,6 +66,14 @@ def test_weights_order_rooms_by_state_and_users_by_followers():
     assert weights[-1] <= 63
 
 
+def test_a_long_post_is_found_by_each_of_its_words():
+    consonants = "بتحدرسصطفقلمن"
+    said = [f"{one}{two}ا{three}" for one in consonants for two in consonants for three in "جشك"][:300]
+    document = search_documents.of_post(POST._replace(text=" ".join(said)))
+    assert len(document.terms) == search_documents.MOST_TERMS
+    assert not [word for word in said if search_documents.query_groups(word)[0][0] not in document.terms]
+
+
 def test_terms_are_bounded():
     long = " ".join(f"كلمة{number}" for number in range(5_000))
     document = search_documents.of_post(POST._replace(text=long))
