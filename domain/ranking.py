@@ -1,7 +1,6 @@
-"""Ranking: 0.35·affinity + 0.35·quality + 0.15·freshness + 0.10·diversity − 0.40·negatives, each in 0…1.
+"""Mixes recommendations into the ranked feed, and explains the place of a post.
 
-Source: "EdgeRank++" in the product's founding letters. The terms are computed where their inputs are, by
-`storage/functions/feed_ranking.sql`. Here is the formula, and how recommendations get their places among them.
+The formula of scores is `ranking_score` in storage/functions/feed_ranking.sql; docs/feed.md describes its terms.
 """
 
 from collections import deque
@@ -24,10 +23,6 @@ Reason = Literal[
 ]  # fmt: skip
 
 Placed = tuple[int, float]
-
-
-def score(affinity: float, quality: float, freshness: float, diversity: float, negatives: float = 0.0) -> float:
-    return 0.35 * affinity + 0.35 * quality + 0.15 * freshness + 0.10 * diversity - 0.40 * negatives
 
 
 def mix(ranking: Ranking, explored: Sequence[int], unseen: Set[int] | None = None) -> list[Placed]:

@@ -1,6 +1,6 @@
 -- The order of ranked feeds, and what viewers do not want to see in them.
 
--- The score of a post from its five terms, each 0 to 1. `domain.ranking.score` is the same in Python.
+-- The score of a post from its five terms, each 0 to 1: "EdgeRank++" of the product's founding letters.
 CREATE OR REPLACE FUNCTION ranking_score(affinity double precision, quality double precision,
         freshness double precision, diversity double precision, negatives double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE

@@ -1,8 +1,7 @@
-"""Ranking: the formula, and the places of recommendations in a feed."""
+"""The places of recommendations in a ranked feed."""
 
 import itertools
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,11 +9,6 @@ from domain import ranking
 from storage.feed_ranking import Ranking
 
 POINTS = st.floats(-0.4, 0.95)
-
-
-def test_the_formula():
-    assert ranking.score(0.8, 0.5, 1, 0.5, 0) == pytest.approx(0.655)
-    assert ranking.score(0.8, 0.5, 1, 0.5, 0.5) == pytest.approx(0.455)
 
 
 def ranked(own: list[float], recommended: list[float]) -> Ranking:
