@@ -76,7 +76,11 @@ React = Callable[[Batch], Awaitable[None]]
 
 
 class LogFull(Exception):
-    """A partition is full. Nothing can be appended until its groups have read more."""
+    """A partition of each of these topics is full. Nothing was appended, nor can be until its groups have read more."""
+
+    def __init__(self, topics: set[str]) -> None:
+        super().__init__(f"a partition is full of records that a group has not read: {', '.join(sorted(topics))}")
+        self.topics = topics
 
 
 class EventLogUnavailable(Exception):

@@ -1,7 +1,7 @@
 """The transactional outbox: an event is committed together with the change that it describes."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextvars import Context
 
 import msgspec
@@ -20,7 +20,7 @@ _TOPICS = [[topic for topic, event in EVENTS.items() if event.lane == lane] for 
 _TAKE_UNSENT = """
     WITH oldest AS (
         SELECT id, CASE WHEN topic = ANY ($2) THEN 0 WHEN topic = ANY ($3) THEN 2 ELSE 1 END AS lane
-        FROM oldest_unsent($1)
+        FROM oldest_unsent($1) WHERE topic <> ALL ($5)
     ), placed AS (
         SELECT id, lane, row_number() OVER (PARTITION BY lane ORDER BY id) AS place FROM oldest
     ), chosen AS (
@@ -98,8 +98,10 @@ async def take_relay_turn(tx: Transaction) -> bool:
     return bool(await tx.fetchval("SELECT pg_try_advisory_xact_lock(hashtext('daira_relay'))"))
 
 
-async def take_unsent(tx: Transaction, limit: int) -> Sequence[Row]:
+async def take_unsent(tx: Transaction, limit: int, without: Collection[str]) -> Sequence[Row]:
     """The next unsent rows, locked, in the order of their ids; empty while another relay has the lock.
+
+    without: topics to leave out.
 
     Each lane gets its share, oldest first; what others leave goes to urgent events first. Rows are selected by being
     unsent, not by "id > last", because ids do not become visible in their order. One relay works at a time, so that
@@ -107,7 +109,7 @@ async def take_unsent(tx: Transaction, limit: int) -> Sequence[Row]:
     """
     if not await take_relay_turn(tx):
         return ()
-    return await tx.fetch(_TAKE_UNSENT, limit, *_TOPICS, [SHARES[lane] for lane in LANES])
+    return await tx.fetch(_TAKE_UNSENT, limit, *_TOPICS, [SHARES[lane] for lane in LANES], list(without))
 
 
 async def next_batch(tx: Transaction) -> int:

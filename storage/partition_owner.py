@@ -27,6 +27,10 @@ RENEW_S = 1.5
 log = structlog.get_logger()
 
 
+async def _at_once() -> None:
+    """Nothing to wait for."""
+
+
 @dataclass
 class _Held:
     """A partition whose lease this process holds. lease_until: loop-independent time, s."""
@@ -39,14 +43,20 @@ class PartitionOwner:
     """Leases partitions of a group, and runs a task for each that it holds."""
 
     def __init__(
-        self, shards: Shards, group: str, partitions: Sequence[str], work: Callable[[str], Awaitable[None]]
+        self,
+        shards: Shards,
+        group: str,
+        partitions: Sequence[str],
+        work: Callable[[str], Awaitable[None]],
+        before_release: Callable[[], Awaitable[object]] = _at_once,
     ) -> None:
-        """partitions: their names. work: handles a partition until it is cancelled."""
+        """partitions: their names. work: handles one until it is cancelled. before_release: awaited after that."""
         self._shards = shards
         self._leases = Leases(shards, f"log:{group}")
         self._group = group
         self._partitions = partitions
         self._work = work
+        self._before_release = before_release
         self._id = secrets.token_hex(8)
         self._held: dict[str, _Held] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}  # what waits for the end of a task, by partition
@@ -121,6 +131,7 @@ class PartitionOwner:
 
     async def _end_and_release(self, partition: str, task: asyncio.Task[None]) -> None:
         await end(task)
+        await self._before_release()
         try:
             await self._leases.release(partition, self._id)
         except RedisError as error:

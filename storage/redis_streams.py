@@ -14,11 +14,13 @@ from storage.database import Database, Transaction
 from storage.event_log import PARTITIONS, Appended, DeadLetter, Lag, LogFull, LogPlace, React, Record, partition
 from storage.redis import Redis
 from storage.shards import Shards
-from storage.stream_consumer import GroupConsumer, read_record
+from storage.stream_consumer import GroupConsumer, place_of, read_record
 
 LONGEST_PARTITION = 250_000
 LONGEST_DEAD_LETTERS = 100_000
-KEEP_READ_MS = 60 * 60 * 1_000  # records that all groups have read stay for an hour, for inspection
+# Records that all groups have read stay for an hour, for inspection, while their partition is no longer than that.
+KEEP_READ_MS = 60 * 60 * 1_000
+LONGEST_WITH_READ = 20_000
 MOST_COUNTED = 10_000
 _POLL_MS = 1_000
 COUNT_UNREAD = Path(__file__).parent / "lua" / "count_unread.lua"
@@ -49,8 +51,10 @@ class RedisStreams:
                 pipe.xlen(stream)
             pipe.smembers(self._topics_key)
             *lengths, known = await pipe.execute()
-        if max(lengths, default=0) > LONGEST_PARTITION:
-            raise LogFull(distinct[lengths.index(max(lengths))])
+        long = {stream for stream, length in zip(distinct, lengths, strict=True) if length > LONGEST_PARTITION}
+        full = {stream for stream in long if await self._length_of_unread(stream) > LONGEST_PARTITION}
+        if full:
+            raise LogFull({record.topic for stream, record in zip(streams, records, strict=True) if stream in full})
         async with self._redis.commands.pipeline(transaction=True) as pipe:
             pipe.get(self._batch_key)
             new_topics = {record.topic for record in records} - {topic.decode() for topic in known}
@@ -125,10 +129,21 @@ class RedisStreams:
     async def trim(self) -> None:
         oldest_kept = f"{time.time_ns() // 1_000_000 - KEEP_READ_MS}-0"
         for _, stream, groups in await self._groups():
-            places = [await self._place(stream, group) for group in groups]
-            if places:
-                bound = min([*places, oldest_kept], key=_position)
-                await self._redis.commands.xtrim(stream, minid=bound, approximate=True)
+            is_long = await self._redis.commands.xlen(stream) > LONGEST_WITH_READ
+            await self._trim_read(stream, groups, *(() if is_long else (oldest_kept,)))
+
+    async def _length_of_unread(self, stream: str) -> int:
+        """The length of the stream without records that all groups have read: these are deleted."""
+        await self._trim_read(stream, await self._redis.commands.xinfo_groups(stream))
+        length: int = await self._redis.commands.xlen(stream)
+        return length
+
+    async def _trim_read(self, stream: str, groups: Sequence[Any], *kept: str) -> None:
+        """Delete records before the ids `kept` that all of the groups have read."""
+        places = [await self._place(stream, group) for group in groups]
+        if places:
+            bound = min([*places, *kept], key=place_of)
+            await self._redis.commands.xtrim(stream, minid=bound, approximate=True)
 
     async def tail(self, topic: str) -> AsyncIterator[tuple[LogPlace, Record]]:
         streams = {self.stream(topic, index): index for index in range(PARTITIONS)}
@@ -195,7 +210,7 @@ class RedisStreams:
         if not group["pending"]:
             return place
         pending = await self._redis.commands.xpending(stream, group["name"])
-        return min(place, pending["min"].decode(), key=_position) if pending["pending"] else place
+        return min(place, pending["min"].decode(), key=place_of) if pending["pending"] else place
 
     @property
     def _topics_key(self) -> str:
@@ -227,12 +242,7 @@ def _dead_letter(entry: tuple[bytes, dict[bytes, bytes]]) -> DeadLetter:
 
 def _before(entry_id: str) -> str:
     """The greatest id before that one: groups continue after an id."""
-    milliseconds, sequence = _position(entry_id)
+    milliseconds, sequence = place_of(entry_id)
     if sequence:
         return f"{milliseconds}-{sequence - 1}"
     return f"{milliseconds - 1}-{2**64 - 1}" if milliseconds else "0"
-
-
-def _position(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence or 0)

@@ -65,7 +65,10 @@ class GroupConsumer:
         self._topics = dict(partitions)
         self._held: dict[str, _StreamPartition] = {}
         self._changed = asyncio.Event()
-        self._owner = PartitionOwner(shards, group, list(self._topics), self._work)
+        self._nothing_is_read = asyncio.Event()
+        self._nothing_is_read.set()
+        # A new owner begins with what was read and not handled: it would not see what a running read still gets.
+        self._owner = PartitionOwner(shards, group, list(self._topics), self._work, self._nothing_is_read.wait)
 
     async def run(self, stop: asyncio.Event) -> None:
         beside = [asyncio.create_task(self._read_for_ever()), asyncio.create_task(self._watch_server())]
@@ -96,6 +99,7 @@ class GroupConsumer:
                 await self._changed.wait()
                 continue
             block_ms = _BLOCK_MS if len(wanted) == len(self._held) else _BLOCK_BESIDE_OTHERS_MS
+            self._nothing_is_read.clear()
             try:
                 found = await self._redis.blocking.xreadgroup(
                     self._group, "owner", dict.fromkeys(wanted, ">"), count=_BATCH, block=block_ms
@@ -111,6 +115,8 @@ class GroupConsumer:
                 log.exception("reading for a group failed and is retried", group=self._group)
                 await asyncio.sleep(0.2)
                 continue
+            finally:
+                self._nothing_is_read.set()
             for stream, entries in found or ():
                 held = self._held.get(stream.decode())
                 if held is not None and entries:
@@ -145,14 +151,19 @@ class GroupConsumer:
         await self._catch_up(held)
         held.ready = True
         self._changed.set()
+        recheck_at = time.monotonic() + _RECHECK_S
         while True:
             try:
                 # Not wait_for: before Python 3.12 it can swallow a cancellation.
                 async with asyncio.timeout(_RECHECK_S):
                     entries = await held.batches.get()
             except TimeoutError:
+                entries = []
+            if time.monotonic() >= recheck_at:
                 # A former owner may have read records after it lost the lease.
-                await self._catch_up(held)
+                await self._catch_up(held, until=entries[0][0] if entries else None)
+                recheck_at = time.monotonic() + _RECHECK_S
+            if not entries:
                 continue
             while len(entries) < _BATCH and not held.batches.empty():
                 entries = [*entries, *held.batches.get_nowait()]
@@ -168,11 +179,16 @@ class GroupConsumer:
         while not held.batches.empty():
             held.batches.get_nowait()
 
-    async def _catch_up(self, held: _StreamPartition) -> None:
-        """Handle records that an owner of this partition got and never acknowledged, oldest first."""
+    async def _catch_up(self, held: _StreamPartition, until: bytes | None = None) -> None:
+        """Handle records that an owner of this partition got and never acknowledged, oldest first.
+
+        until: the id of the first record that this process has read itself and will handle next.
+        """
         while True:
             found = await self._redis.commands.xreadgroup(self._group, "owner", {held.stream: "0"}, count=_BATCH)
             entries = found[0][1] if found else []
+            if until is not None:
+                entries = [entry for entry in entries if place_of(entry[0].decode()) < place_of(until.decode())]
             if not entries:
                 return
             await self._process(held, entries)
@@ -195,6 +211,12 @@ class GroupConsumer:
             if master is None or owner in (master, ANYWHERE):
                 return master
             await asyncio.sleep(_AGREE_S)
+
+
+def place_of(entry_id: str) -> tuple[int, int]:
+    """What the ids of a stream are ordered by: milliseconds and a number."""
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence or 0)
 
 
 def read_record(topic: str, fields: dict[bytes, bytes]) -> Record:

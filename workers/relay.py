@@ -2,7 +2,7 @@
 
 Several relays may run; a lock lets one work at a time. If the log remembers an older batch than was sent, it has lost
 its end: the relay then sends the lost events again. If it remembers a newer one, a relay died between append and
-commit: that batch is not sent twice.
+commit: that batch is not sent twice. Topics whose log is full wait, and the others go on.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ BATCH = 2_000
 TIDY_EVERY_S = 60.0
 TIDY_BATCH = 5_000
 CHECK_LOG_EVERY_S = 1.0
+FULL_TOPICS_REST_S = 1.0
 
 RELAYED = Counter("daira_outbox_relayed_total", "Events carried from the outbox to the event log")
 REPEATED = Counter("daira_outbox_repeated_total", "Events sent again because the event log had lost them")
@@ -41,6 +42,8 @@ class _Relay:
         self._tools = tools
         self._check_log_at = 0.0
         self._appended = 0  # the number of the last batch
+        self._full_topics: set[str] = set()
+        self._try_full_topics_at = 0.0
         self._tidy_at = time.monotonic() + TIDY_EVERY_S
 
     async def turn(self) -> bool:
@@ -48,7 +51,13 @@ class _Relay:
         try:
             await self._tidy_sometimes()
             return await self._tools.event_log.take_turn() and await self._carry() == BATCH
-        except (DatabaseUnavailable, RedisError, EventLogUnavailable, LogFull):
+        except LogFull as full:
+            if not self._full_topics:
+                self._try_full_topics_at = time.monotonic() + FULL_TOPICS_REST_S
+            self._full_topics |= full.topics
+            log.warning("topics wait until a worker group has read more", topics=sorted(full.topics))
+            return True
+        except (DatabaseUnavailable, RedisError, EventLogUnavailable):
             self._check_log_at = 0.0
             raise
 
@@ -57,8 +66,10 @@ class _Relay:
         database, event_log = self._tools.database, self._tools.event_log
         if time.monotonic() >= self._check_log_at and not await self._compare_with_log():
             return 0
+        if time.monotonic() >= self._try_full_topics_at:
+            self._full_topics = set()
         async with database.transaction() as tx:
-            rows = await outbox.take_unsent(tx, BATCH)
+            rows = await outbox.take_unsent(tx, BATCH, self._full_topics)
             if not rows:
                 return 0
             batch = await outbox.next_batch(tx)

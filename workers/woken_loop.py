@@ -13,7 +13,6 @@ import structlog
 from storage import outbox, schema
 from storage.cancellation import end
 from storage.database import DatabaseUnavailable, listen
-from storage.event_log import LogFull
 from storage.reach import OUT_OF_REACH
 from tracing import traces
 
@@ -59,7 +58,7 @@ class _WokenLoop:
                 try:
                     with traces.work(self._name):
                         has_more = await self._turn()
-                except (*OUT_OF_REACH, LogFull) as error:
+                except OUT_OF_REACH as error:
                     log.warning("a loop waits for a service", loop=self._name, error=f"{type(error).__name__}: {error}")
                     await asyncio.wait({stopping}, timeout=RETRY_S * random.uniform(0.5, 1.5))
                 if self._pace.rest_s:

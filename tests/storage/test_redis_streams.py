@@ -1,18 +1,24 @@
 """Redis Streams as the event log: what only they can lose, and how lag is counted and streams are trimmed."""
 
 import asyncio
+import itertools
 import secrets
+from types import SimpleNamespace
 
 import pytest
 
-from storage.event_log import partition
+from storage.database import Database
+from storage.event_log import PARTITIONS, LogFull, partition
+from storage.leases import Leases
 from storage.redis import Redis
 from storage.redis_streams import RedisStreams
 from tests.cluster import Cluster
+from tests.faults import soon
 from tests.patience import WAIT_S
 from tests.ports import free_ports
 from tests.redis_cluster import RedisServers
 from tests.storage.log_reader import TOPIC, Reader, records
+from workers.relay import _Relay
 
 
 @pytest.fixture
@@ -107,6 +113,52 @@ async def test_a_record_whose_acknowledgement_was_lost_in_a_crash_is_delivered_a
     await servers.stop()
 
 
+async def test_what_a_former_owner_read_is_found_in_a_busy_partition(event_log, redis, monkeypatch, database):
+    monkeypatch.setattr("storage.stream_consumer._RECHECK_S", 0.5)
+    first, *later = records(keys=1, each=500)
+    reader = Reader(event_log, "g", database)
+    await event_log.append(1, [first])
+    await reader.until(1)
+    assert await soon(lambda: unread(event_log), {"g": 0}) == {"g": 0}
+    stream = event_log.stream(TOPIC, partition("key0"))
+    [(entry_id, _)] = await redis.commands.xrange(stream)
+    await redis.commands.xclaim(stream, "g", "owner", 0, [entry_id], force=True, justid=True)
+    for record in later:
+        await event_log.append(record.event_id, [record])
+        await reader.until(record.event_id)
+        if reader.seen.count(first) == 2:
+            break
+        await asyncio.sleep(0.01)
+    await reader.end()
+    assert reader.seen.count(first) == 2
+    assert len(reader.seen) == len({*reader.seen}) + 1
+
+
+async def test_a_lease_is_released_once_no_read_can_get_records(event_log, redis, shards, monkeypatch, database):
+    read, goes_on, is_reading = redis.blocking.xreadgroup, asyncio.Event(), asyncio.Event()
+
+    async def slow(*arguments, **options):
+        is_reading.set()
+        await goes_on.wait()
+        return await read(*arguments, **options)
+
+    streams = [event_log.stream(TOPIC, index) for index in range(PARTITIONS)]
+
+    async def another_takes() -> set[bool]:
+        return {*await Leases(shards, "log:g").hold(streams, "another", lifetime_ms=5_000, most=PARTITIONS)}
+
+    monkeypatch.setattr(redis.blocking, "xreadgroup", slow)
+    reader = Reader(event_log, "g", database)
+    await asyncio.wait_for(is_reading.wait(), WAIT_S)
+    reader.stop.set()
+    for _ in range(10):
+        await asyncio.sleep(0.02)
+        assert await another_takes() == {False}
+    goes_on.set()
+    assert await soon(another_takes, {True}) == {True}
+    await reader.task
+
+
 async def test_a_group_continues_after_errors_while_reading(event_log, redis, monkeypatch, database):
     read, stumbled = redis.blocking.xreadgroup, asyncio.Event()
 
@@ -143,3 +195,74 @@ async def test_trimming_keeps_records_that_a_group_has_not_read(event_log, redis
     await event_log.trim()
     stream = event_log.stream(TOPIC, partition("key0"))
     assert await redis.commands.xlen(stream) < 200
+
+
+async def test_records_that_all_groups_have_read_do_not_fill_a_partition(event_log, redis, monkeypatch, database):
+    monkeypatch.setattr("storage.redis_streams.LONGEST_PARTITION", 1_000)
+    sent = records(keys=1, each=4_000)
+    stream = event_log.stream(TOPIC, partition("key0"))
+    reader = Reader(event_log, "g", database)
+    for start in range(0, 4_000, 500):
+        await event_log.append(start, sent[start : start + 500])
+        await reader.until(start + 500)
+        assert await soon(lambda: unread(event_log), {"g": 0}) == {"g": 0}
+    await reader.end()
+    assert await redis.commands.xlen(stream) <= 1_600
+    await event_log.append(4_000, sent[:1_001])
+    with pytest.raises(LogFull, match=f"has not read: {TOPIC}"):
+        await event_log.append(4_001, sent[:1])
+
+
+async def unread(event_log: RedisStreams) -> dict[str, int]:
+    return {lag.group: lag.records for lag in await event_log.lags()}
+
+
+async def test_a_long_partition_is_trimmed_of_what_was_read_at_once(event_log, redis, monkeypatch, database):
+    monkeypatch.setattr("storage.redis_streams.LONGEST_WITH_READ", 1_000)
+    stream = event_log.stream(TOPIC, partition("key0"))
+    reader = Reader(event_log, "g", database)
+    await event_log.append(1, records(keys=1, each=900))
+    await reader.until(900)
+    await event_log.trim()
+    assert await redis.commands.xlen(stream) == 900
+    await event_log.append(2, records(keys=1, each=1_800)[900:])
+    await reader.until(1_800)
+    assert await soon(lambda: unread(event_log), {"g": 0}) == {"g": 0}
+    await event_log.trim()
+    await reader.end()
+    assert await redis.commands.xlen(stream) < 200
+
+
+async def test_a_full_topic_does_not_hold_up_the_others(event_log, redis, own_database, monkeypatch):
+    await own_database.migrate()
+    database = Database(own_database.urls[2], largest=2)
+    await database.connect()
+    monkeypatch.setattr("storage.redis_streams.LONGEST_PARTITION", 200)
+    ids = itertools.count(1)
+
+    async def add(topic: str, amount: int) -> None:
+        rows = [(next(ids), topic, "key", b"") for _ in range(amount)]
+        await own_database.owner.executemany(
+            "INSERT INTO outbox (id, topic, key, payload) VALUES ($1, $2, $3, $4)", rows
+        )
+
+    async def unsent() -> list[str]:
+        found = await own_database.owner.fetch("SELECT topic FROM outbox WHERE sent_batch IS NULL ORDER BY id")
+        return [row["topic"] for row in found]
+
+    relay = _Relay(SimpleNamespace(database=database, event_log=event_log))
+    monkeypatch.setattr("workers.relay.FULL_TOPICS_REST_S", 3_600)
+    stream = event_log.stream("full", partition("key"))
+    await event_log.ensure_group(stream, "slow")
+    await add("full", 300)
+    await relay.turn()
+    await add("full", 1)
+    await add("other", 1)
+    await relay.turn()
+    await relay.turn()
+    assert await unsent() == ["full"]
+    await redis.commands.xgroup_setid(stream, "slow", "$")  # as if it had read all
+    monkeypatch.setattr(relay, "_try_full_topics_at", 0)
+    await relay.turn()
+    assert await unsent() == []
+    await database.close()
