@@ -5,6 +5,7 @@ A single و ف ب ك ل may also belong to the word (بلد, ولد), so both re
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 import snowballstemmer
@@ -16,7 +17,8 @@ _ARTICLE = re.compile("^(?:[وف]?(?:[بكعه]?ال|لل)|[وف]ال)(?=..)")
 _PROCLITICS = (re.compile("^[وفبكل](?=...)"), re.compile("^[وف][بكل](?=...)"))
 _SHORT_HOST = re.compile("^[وف]?[وفبكل](..)$")
 _PRONOUN = re.compile("(?<=...)(ت?)(?:ها|هم|نا|كم|كو|ك)$|(?<=...)(ت)[هي]$")
-_SUFFIX = re.compile("(?<=...)(?:ات|ين|ون|يه|اء|[هياء])$|(?<=..)اء$")
+_SUFFIX = re.compile("(?<=...)(?:ات|ين|ون|(?<!ا)يه|(?<!ا)يات|اء|[هياء])$|(?<=..)اء$")
+_FORM_OF_FEMININE = re.compile("(?<=..)(?:ا?ت(?:ها|هم|نا|كم|كو|[كهي])|ات|تين)$")
 _LATIN_ARTICLE = re.compile(
     r"^(?:(?:[wbf]?2?[eai]l|[wbf]?2l|l[ei]l)(?=...)|[wbf]?l(?=[aeiou]2)|3al(?=[^aeiou]..)|[aei](?=(t|d|s|sh|z|n|r)\1..))"
 )
@@ -71,6 +73,15 @@ def split_compound(word: str) -> tuple[str, ...]:
     """The parts of a name with Abd, al-Din or Allah, which is written with and without a space."""
     found = next(filter(None, (compound.match(word) for compound in _COMPOUNDS)), None)
     return (found[1], found[found.lastindex or 2]) if found else (word,)
+
+
+def stems(readings: Sequence[str]) -> tuple[str, ...]:
+    """The distinct stems of a word, given as its readings without clitics: the likeliest first, at most six.
+
+    A form with ت may belong to a feminine word: «شقتي» to شقة, «بنتي» to بنت. Then the stem of either is among them.
+    """
+    feminine = (_FORM_OF_FEMININE.sub("ه", reading) for reading in readings)
+    return tuple(dict.fromkeys(map(stem, (*readings, *feminine))))
 
 
 @lru_cache(16_384)

@@ -10,7 +10,7 @@ import regex
 
 from language.folding import LONGEST_TEXT, fold
 from language.phonetics import ROUGH, arabic_keys, latin_keys
-from language.stems import is_arabic, split_compound, stem, without_clitics
+from language.stems import is_arabic, split_compound, stems, without_clitics
 from language.stop_words import STOP_WORDS
 
 _LONGEST_WORD = 100  # characters, as of a hashtag
@@ -41,7 +41,7 @@ class Word(NamedTuple):
 
     folded: str
     bare: tuple[str, ...]  # without clitics, in each reading of them; the likeliest first
-    stems: tuple[str, ...]  # of these, in the same order
+    stems: tuple[str, ...]  # of these, the likeliest first
     keys: tuple[str, ...]  # phonetic, best first; none for a word without Arabic or Latin letters
 
     @property
@@ -118,7 +118,7 @@ def read_word(token: str) -> Word:
         readings = tuple(_without_accents(reading) for reading in readings)
         is_latin = (token.isascii() and not token.isdecimal()) or readings[0] != token
         keys = latin_keys(readings) if is_latin else ()
-    return Word(token, readings, tuple(dict.fromkeys(map(stem, readings))), keys)
+    return Word(token, readings, stems(readings), keys)
 
 
 def _without_accents(word: str) -> str:

@@ -34,6 +34,14 @@ SCRIPT_VARIANTS = [
     ("endings", "شركة", "شركات شركتنا شركته الشركات"),
     ("endings", "مهندس", "مهندسين المهندسين مهندسة"),
     ("endings", "امتحان", "امتحانات الامتحان"),
+    ("endings", "شقة", "شقتي شقتك شقتنا الشقة"),  # two letters before ة
+    ("endings", "لغة", "لغتنا اللغات بلغته"),
+    ("endings", "سنة", "سنتين السنة"),
+    ("endings", "بنت", "بنتي بنتك البنت"),  # its ت is no ending
+    ("endings", "جمعية", "جمعيات الجمعيات جمعياتنا جمعيتهم"),
+    ("endings", "رواية", "روايات رواياته روايتي"),
+    ("endings", "ساعة", "ساعتين ساعات"),
+    ("endings", "ساكت", "ساكتين ساكتة"),
     ("spaces", "عبد الرحمن", "عبدالرحمن"),
     ("spaces", "نور الدين", "نورالدين"),
     ("spaces", "فيس بوك", "فيسبوك"),
@@ -93,6 +101,15 @@ def test_spellings_in_both_scripts_find_each_other(arabic, spellings):
     for spelling in spellings.split():
         assert finds(spelling, arabic), spelling
         assert finds(arabic, spelling), spelling
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [("دعاية", "دعا"), ("هواية", "هواك"), ("بنت", "ابن"), ("شقة", "شق"), ("وقت", "وقود"), ("رواية", "روان")],
+)
+def test_words_that_look_like_forms_of_one_do_not_find_each_other(query, text):
+    assert not finds(query, text)
+    assert not finds(text, query)
 
 
 @pytest.mark.parametrize(("query", "text"), [("وحب", "حب"), ("برز", "رز"), ("ولأم", "أم"), ("فسر", "السر")])
