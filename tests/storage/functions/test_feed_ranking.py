@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain import ranking as python
 from storage.snowflakes import EPOCH_MS
 from tests.storage.functions.rows import Rows
 from tests.storage.functions.test_feeds import ranking
@@ -16,9 +15,8 @@ EVENING = datetime(2026, 3, 1, 19, tzinfo=UTC)  # 21:00 in Cairo
 @pytest.mark.parametrize(
     ("terms", "expected"), [((0.8, 0.5, 1, 0.5, 0), 0.655), ((0.8, 0.5, 1, 0.5, 0.5), 0.455), ((1, 1, 1, 1, 0), 0.95)]
 )
-async def test_the_formula_is_the_same_in_sql_and_in_python(rows: Rows, terms: tuple[float, ...], expected: float):
+async def test_the_formula(rows: Rows, terms: tuple[float, ...], expected: float):
     assert await rows.ask(None, "ranking_score", *terms) == pytest.approx(expected)
-    assert python.score(*terms) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +67,7 @@ async def test_terms_stay_between_0_and_1(rows: Rows):
         each = (await ranking(rows, reader, posts, asked=post))[post]
         terms = [each[name] for name in ("affinity", "quality", "freshness", "diversity", "negatives")]
         assert all(0 <= term <= 1 for term in terms)
-        assert each["score"] == pytest.approx(python.score(*terms))
+        assert each["score"] == pytest.approx(await rows.ask(None, "ranking_score", *terms))
 
 
 async def test_friends_rank_above_acquaintances_and_an_author_does_not_fill_the_page(rows: Rows):
@@ -118,7 +116,7 @@ async def test_recommended_posts_are_public_of_open_accounts_and_get_a_discount(
     assert each["score"] == found[shown]["score"]
     assert each["is_beyond"]
     terms = [each[name] for name in ("affinity", "quality", "freshness", "diversity", "negatives")]
-    assert each["score"] == pytest.approx(0.8 * python.score(*terms))
+    assert each["score"] == pytest.approx(0.8 * await rows.ask(None, "ranking_score", *terms))
     assert await ranking(rows, reader, [shown]) == {}  # a stored feed shows no strangers
     await rows.mute(reader, author, "posts")
     assert await ranking(rows, reader, [], [shown]) == {}
