@@ -37,7 +37,7 @@ from workers.pushed_chats import PushedChats
 EventT = TypeVar("EventT", bound=Event)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tools:
     """Built once a process and shared by all reactions."""
 
