@@ -74,14 +74,11 @@ def check_audit(
 
 
 async def verify_audit(settings: "Settings", earlier: "ChainHead | None") -> "Verified":
-    from gateway import demo
+    from gateway.owner import owner_connection
     from storage import audit_chain
 
-    connection = await demo.connect_as_owner(settings.owner_database)
-    try:
+    async with owner_connection(settings.owner_database) as connection:
         return await audit_chain.verify(connection, earlier)
-    finally:
-        await connection.close()
 
 
 def print_difference(difference: str) -> None:

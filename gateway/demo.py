@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
-import asyncpg
-
 from domain import search_documents
 from domain.audience import LARGE_FROM
 from gateway.demo_conversations import insert_conversations
 from gateway.demo_texts import Texts
+from gateway.owner import owner_connection
 from protocol.tokens import AccessTokens
 from storage import seeding, seeding_search
 from storage.search import FIRST_AUTHORS, IndexedPost
@@ -32,10 +31,6 @@ _SAMPLED = 10  # of so many posts, the words of one are counted
 Progress = Callable[[str, float], None]
 
 
-async def connect_as_owner(url: str) -> "seeding.Connection":
-    return await asyncpg.connect(url, timeout=5)
-
-
 async def seed(url: str, users: int, progress: Progress, posts: int | None = None) -> None:
     """Add that many users, who follow each other, have posted and talk. posts: by default 5 for each user.
 
@@ -43,26 +38,22 @@ async def seed(url: str, users: int, progress: Progress, posts: int | None = Non
     of each step and the part done (0 to 1).
     """
     amount = users * POSTS_PER_USER if posts is None else posts
-    connection = await connect_as_owner(url)
-    try:
-        async with connection.transaction():
-            progress("users", 0.0)
-            start = await seeding.count_users(connection)
-            ids = await seeding.insert_users(connection, list(_users(start, users)), indexed=False)
-            progress("follows", 0.05)
-            await seeding.insert_follows(connection, _follows(ids))
-            async with seeding_search.without_index(connection, amount + users):
-                await _insert_posts(connection, ids, amount, lambda done: progress("posts", 0.15 + 0.5 * done))
-                progress("conversations", 0.65)
-                await insert_conversations(connection, ids)
-                progress("counts", 0.67)
-                await seeding.recount(connection, LARGE_FROM)
-                people = await seeding_search.users_among(connection, ids)
-                await seeding_search.insert_documents(connection, map(search_documents.of_user, people))
-                progress("search index", 0.75)
-        progress("done", 1.0)
-    finally:
-        await connection.close()
+    async with owner_connection(url) as connection, connection.transaction():
+        progress("users", 0.0)
+        start = await seeding.count_users(connection)
+        ids = await seeding.insert_users(connection, list(_users(start, users)), indexed=False)
+        progress("follows", 0.05)
+        await seeding.insert_follows(connection, _follows(ids))
+        async with seeding_search.without_index(connection, amount + users):
+            await _insert_posts(connection, ids, amount, lambda done: progress("posts", 0.15 + 0.5 * done))
+            progress("conversations", 0.65)
+            await insert_conversations(connection, ids)
+            progress("counts", 0.67)
+            await seeding.recount(connection, LARGE_FROM)
+            people = await seeding_search.users_among(connection, ids)
+            await seeding_search.insert_documents(connection, map(search_documents.of_user, people))
+            progress("search index", 0.75)
+    progress("done", 1.0)
 
 
 async def _insert_posts(
@@ -91,20 +82,14 @@ async def _insert_posts(
 
 async def someone_and_a_follower(url: str) -> tuple[str, str] | None:
     """The username of the most followed user and of one follower; None if there are no users."""
-    connection = await connect_as_owner(url)
-    try:
+    async with owner_connection(url) as connection:
         return await seeding.most_followed_and_a_follower(connection)
-    finally:
-        await connection.close()
 
 
 async def list_users(url: str, amount: int) -> list[tuple[str, str]]:
     """Usernames and display names of users without a password, the most followed first."""
-    connection = await connect_as_owner(url)
-    try:
+    async with owner_connection(url) as connection:
         return await seeding.list_users(connection, amount)
-    finally:
-        await connection.close()
 
 
 async def mint_tokens(
@@ -120,11 +105,8 @@ async def mint_tokens(
 
     create: add users that are missing. without_password: users with a password count as unknown.
     """
-    connection = await connect_as_owner(url)
-    try:
+    async with owner_connection(url) as connection:
         sessions = await open_sessions(connection, usernames, create=create, without_password=without_password)
-    finally:
-        await connection.close()
     return access_tokens(tokens, sessions, lifetime)
 
 

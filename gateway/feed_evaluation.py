@@ -93,20 +93,16 @@ def record_feed(
     """
     import time
 
-    import asyncpg
-
     from evaluation.feed_log import DAY_MS
     from evaluation.feed_recording import record
+    from gateway.owner import owner_connection
     from storage import feed_recording
 
     lines = events.read_text("utf-8").splitlines() if events is not None else []
 
     async def read() -> feed_recording.Recorded:
-        connection = await asyncpg.connect(load_settings().owner_database, timeout=5)
-        try:
+        async with owner_connection(load_settings().owner_database) as connection:
             return await feed_recording.read(connection, time.time_ns() // 1_000_000 - days * DAY_MS)
-        finally:
-            await connection.close()
 
     try:
         log = record(run(read()), lines)

@@ -17,6 +17,7 @@ from gateway import client, demo
 from gateway.embedded import EmbeddedServers
 from gateway.listener import listen
 from gateway.node import Node
+from gateway.owner import owner_connection
 from gateway.search_engines import prepare_search, search_engine
 from gateway.settings import Settings
 from gateway.stores import open_database, open_stores
@@ -63,8 +64,7 @@ async def gold_node(settings: Settings, gold: GoldSet) -> AsyncIterator[Search]:
     await migrate(settings.owner_database, settings.app_database, settings.worker_database, alone=True)
     await prepare_search(settings)
     async with AsyncExitStack() as closing:
-        owner = await demo.connect_as_owner(settings.owner_database)
-        closing.push_async_callback(owner.close)
+        owner = await closing.enter_async_context(owner_connection(settings.owner_database))
         await seeding.write_lazily(owner, urlsplit(settings.owner_database).path.removeprefix("/"))
         names = await insert_corpus(owner, gold.documents)
         stores = await closing.enter_async_context(open_stores(settings))

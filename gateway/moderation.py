@@ -39,11 +39,10 @@ def undo(
 
 async def undo_all(settings: "Settings", rule_id: int | None, moderator: str | None, since: datetime) -> int:
     """Returns how many decisions were undone. Raises LookupError for an unknown moderator."""
-    from gateway import demo
+    from gateway.owner import owner_connection
     from storage import decisions
 
-    connection = await demo.connect_as_owner(settings.owner_database)
-    try:
+    async with owner_connection(settings.owner_database) as connection:
         moderator_id = await decisions.decider_id(connection, moderator) if moderator is not None else None
         undone, batch = 0, BATCH
         while batch == BATCH:
@@ -52,5 +51,3 @@ async def undo_all(settings: "Settings", rule_id: int | None, moderator: str | N
             )
             undone += batch
         return undone
-    finally:
-        await connection.close()

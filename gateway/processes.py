@@ -17,6 +17,7 @@ from gateway.embedded import EmbeddedServers
 from gateway.event_logs import prepare_topics
 from gateway.listener import listen
 from gateway.node import Node
+from gateway.owner import owner_connection
 from gateway.retrying import run_beside
 from gateway.search_engines import prepare_search
 from gateway.settings import Settings
@@ -128,24 +129,18 @@ async def migrate(settings: Settings, *, alone: bool = False) -> str:
 
 async def set_suspended(settings: Settings, username: str, *, suspended: bool) -> None:
     """Suspend a user, or lift suspensions and bans. Raises LookupError for an unknown name, and if it is so already."""
-    connection = await demo.connect_as_owner(settings.owner_database)
-    try:
+    async with owner_connection(settings.owner_database) as connection:
         if not await (decisions.suspend if suspended else decisions.unsuspend)(connection, username):
             raise LookupError(
                 f"there is no user {username}, or they are {'' if suspended else 'not '}suspended already"
             )
-    finally:
-        await connection.close()
 
 
 async def set_role(settings: Settings, username: str, role: str) -> None:
     """Give a user a role. Raises LookupError for an unknown name, and if the user has that role already."""
-    connection = await demo.connect_as_owner(settings.owner_database)
-    try:
+    async with owner_connection(settings.owner_database) as connection:
         if not await roles.grant(connection, username, role):
             raise LookupError(f"there is no user {username}, or they have the role {role} already")
-    finally:
-        await connection.close()
 
 
 def _app_database(settings: Settings) -> AbstractAsyncContextManager[Database]:

@@ -36,13 +36,12 @@ async def reseal_all(settings: "Settings") -> tuple[int, Counter[str]]:
     """Returns how many secrets were sealed, and by missing key id how many cannot be sealed."""
     from domain.sealing import CannotUnseal, Sealing, key_id_of
     from domain.second_factors import resealed
-    from gateway import demo
+    from gateway.owner import owner_connection
     from storage import second_factors
 
     sealing = Sealing(settings.sealing)
     moved, stuck, above = 0, Counter[str](), 0
-    connection = await demo.connect_as_owner(settings.owner_database)
-    try:
+    async with owner_connection(settings.owner_database) as connection:
         while rows := await second_factors.sealed_page(connection, above, BATCH):
             changes: list[tuple[int, bytes, bytes]] = []
             for user_id, sealed in rows:
@@ -53,6 +52,4 @@ async def reseal_all(settings: "Settings") -> tuple[int, Counter[str]]:
                     stuck[key_id_of(sealed)] += 1
             moved += await second_factors.reseal(connection, changes)
             above = rows[-1][0]
-    finally:
-        await connection.close()
     return moved, stuck

@@ -99,7 +99,8 @@ async def search_gold(
 @asynccontextmanager
 async def _searching(engine: EvaluatedEngine, gold: "GoldSet", settings: "Settings") -> "AsyncIterator[Search]":
     from evaluation import baselines
-    from gateway import demo, gold_node
+    from gateway import gold_node
+    from gateway.owner import owner_connection
 
     if engine is EvaluatedEngine.TRIGRAM:
         yield baselines.trigrams(gold.documents)
@@ -114,9 +115,8 @@ async def _searching(engine: EvaluatedEngine, gold: "GoldSet", settings: "Settin
             _opensearch(settings) if engine is EvaluatedEngine.OPENSEARCH else {}
         ) as scratch:
             if engine is EvaluatedEngine.POSTGRES_ARABIC:
-                connection = await demo.connect_as_owner(scratch.owner_database)
-                yield await baselines.postgres_arabic(connection, gold.documents)
-                await connection.close()
+                async with owner_connection(scratch.owner_database) as connection:
+                    yield await baselines.postgres_arabic(connection, gold.documents)
             else:
                 async with gold_node.gold_node(scratch, gold) as search:
                     yield search

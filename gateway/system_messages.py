@@ -42,11 +42,10 @@ def notify(
 
 async def send(settings: "Settings", text: str, to: str | None, progress: "Progress", *, again: bool) -> int | None:
     """Returns how many users get an event; None if the message was sent lately. Raises LookupError without the user."""
-    from gateway import demo
+    from gateway.owner import owner_connection
     from storage import system_messages
 
-    connection = await demo.connect_as_owner(settings.owner_database)
-    try:
+    async with owner_connection(settings.owner_database) as connection:
         user_id = None if to is None else await system_messages.user_id(connection, to)
         begun = await system_messages.begin(connection, text, user_id, again=again)
         if begun is None:
@@ -58,5 +57,3 @@ async def send(settings: "Settings", text: str, to: str | None, progress: "Progr
             told += page
             progress.advance(bar, page)
         return told
-    finally:
-        await connection.close()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.demo import connect_as_owner
+from gateway.owner import owner_connection
 from gateway.stores import open_stores
 from tests.chaos.deployment import Client, Deployment
 from tests.faults import soon
@@ -61,11 +61,9 @@ class Caller:
 
 
 async def rows(deployment: Deployment, statement: str) -> list[Any]:
-    connection = await connect_as_owner(deployment.servers_running.servers.postgres_url("daira_owner"))
-    try:
+    url = deployment.servers_running.servers.postgres_url("daira_owner")
+    async with owner_connection(url) as connection:
         return list(await connection.fetch(statement))
-    finally:
-        await connection.close()
 
 
 async def began_since(deployment: Deployment, moment: datetime) -> bool:
