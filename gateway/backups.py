@@ -1,15 +1,11 @@
 """`daira backup`, `daira restore` and `daira check backup`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from gateway.terminal import load_settings, notes, run, screen
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
+from gateway.terminal import counting_bars, load_settings, run, screen
 
 Folder = Annotated[Path, typer.Argument(help="the folder of the backup", metavar="DIR")]
 Jobs = Annotated[int, typer.Option(min=1, max=64, help="number of tables that are read or written at once")]
@@ -27,7 +23,7 @@ def backup(
     from gateway.backup_folder import BackupFolder
     from gateway.backup_work import make_backup, write_metrics
 
-    with _progress() as progress:
+    with counting_bars() as progress:
         made = run(make_backup(load_settings(), BackupFolder(folder), progress, objects=objects, jobs=jobs))
     if metrics is not None:
         write_metrics(metrics)
@@ -40,7 +36,7 @@ def restore(folder: Folder, jobs: Jobs = 2) -> None:
     from gateway.backup_folder import BackupFolder
     from gateway.backup_work import restore_backup
 
-    with _progress() as progress:
+    with counting_bars() as progress:
         differences = run(restore_backup(load_settings(), BackupFolder(folder), progress, jobs=jobs))
     screen.print(f"restored {folder}; {differences} differences between rows, counts and objects", soft_wrap=True)
     if differences:
@@ -53,7 +49,7 @@ def check_backup(folder: Folder) -> None:
     from gateway.backup_work import find_faults
 
     found = BackupFolder(folder)
-    with _progress() as progress:
+    with counting_bars() as progress:
         faults = run(find_faults(found, progress))
     made = found.manifest()
     for fault in faults:
@@ -61,10 +57,3 @@ def check_backup(folder: Folder) -> None:
     screen.print(f"faults: {len(faults)}; made {made.made_at} of schema {made.schema}", soft_wrap=True)
     if faults:
         raise typer.Exit(1)
-
-
-def _progress() -> "Progress":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=notes, transient=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.terminal import command_group, fail, load_settings, notes, run, screen
+from gateway.terminal import command_group, counting_bars, fail, load_settings, run, screen
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -25,7 +25,7 @@ def check_counts(
     repair: Annotated[bool, typer.Option("--repair", help="set each count to the number of its rows")] = False,
 ) -> None:
     """Compare the counts of posts and comments with their rows; processes may run. Exits with 1 if some differ."""
-    with _progress() as progress:
+    with counting_bars() as progress:
         differences = run(compare_counts(load_settings(), progress, repair=repair))
     screen.print(f"{differences} counts differ{'ed and are repaired' if repair and differences else ''}")
     if differences and not repair:
@@ -41,7 +41,7 @@ def check_media(
     """Compare users' files with the objects in the store; processes may run. Exits with 1 if they differ."""
     from gateway.media_check import compare_media
 
-    with _progress() as progress:
+    with counting_bars() as progress:
         differences = run(compare_media(load_settings(), progress, print_difference, repair=repair))
     screen.print(f"{differences} differences{', repaired' if repair and differences else ''}")
     if differences and not repair:
@@ -109,13 +109,6 @@ async def compare_counts(settings: "Settings", progress: "Progress", *, repair: 
         if repair and differences:
             await _fold(database)
     return differences
-
-
-def _progress() -> "Progress":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=notes, transient=True)
 
 
 async def _fold(database: "Database") -> None:

@@ -26,7 +26,7 @@ from gateway import (
     system_messages,
     top,
 )
-from gateway.terminal import fail, load_settings, notes, run, screen
+from gateway.terminal import fail, load_settings, notes, percent_bar, run, screen
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -159,21 +159,10 @@ def seed(
     ] = None,
 ) -> None:
     """Add demo users with follows and posts, and index them for search."""
-    from rich.progress import BarColumn, Progress, TextColumn
-
     from gateway import demo
 
-    settings = load_settings()
-    with Progress(TextColumn("{task.description}"), BarColumn(), console=notes) as progress:
-        task = progress.add_task("users", total=1.0)
-
-        def step(name: str, done: float) -> None:
-            progress.update(task, description=name, completed=done)
-
-        async def grow() -> None:
-            await demo.seed(settings.owner_database, users, step, posts)
-
-        run(grow())
+    with percent_bar() as progress:
+        run(demo.seed(load_settings().owner_database, users, progress, posts))
     screen.print(f"added {users} users who follow each other and have posted")
 
 

@@ -10,6 +10,7 @@ from domain.audience import LARGE_FROM
 from gateway.demo_conversations import insert_conversations
 from gateway.demo_texts import Texts
 from gateway.owner import owner_connection
+from gateway.terminal import Step
 from protocol.tokens import AccessTokens
 from storage import seeding, seeding_search
 from storage.search import FIRST_AUTHORS, IndexedPost
@@ -28,10 +29,8 @@ FAMILY_NAMES = (
 CHUNK = 20_000  # posts
 _SAMPLED = 10  # of so many posts, the words of one are counted
 
-Progress = Callable[[str, float], None]
 
-
-async def seed(url: str, users: int, progress: Progress, posts: int | None = None) -> None:
+async def seed(url: str, users: int, progress: Step, posts: int | None = None) -> None:
     """Add that many users, who follow each other, have posted and talk. posts: by default 5 for each user.
 
     Popularity falls with rank as 1/rank, so a few are followed by many and most by few. progress: called with the name

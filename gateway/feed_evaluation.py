@@ -1,23 +1,19 @@
 """`daira eval feed`: how good ranked feeds are, on generated or recorded data."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.terminal import fail, load_settings, notes, run, screen
+from gateway.terminal import Step, fail, load_settings, notes, percent_bar, run, screen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from evaluation.feed_log import FeedLog
     from evaluation.feed_world import World
-
-Step = Callable[[str, float], None]
 
 
 def evaluate_feed(
@@ -47,7 +43,7 @@ def evaluate_feed(
         world = generate_world(people, days, random)
         return simulate(world, days, random, lambda done: progress("people visit", done)), world
 
-    with _progress() as progress:
+    with percent_bar() as progress:
         recorded, world = (read_log(log), None) if log is not None else generate(progress)
         if save is not None:
             recorded.write(save)
@@ -129,16 +125,3 @@ async def _servers() -> AsyncIterator[tuple[str, str, str]]:
         finally:
             await servers.stop()
             servers.erase()
-
-
-@contextmanager
-def _progress() -> "Iterator[Step]":
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    with Progress(TextColumn("{task.description}"), BarColumn(), console=notes, transient=True) as bar:
-        task = bar.add_task("people", total=1.0)
-
-        def step(name: str, done: float) -> None:
-            bar.update(task, description=name, completed=done)
-
-        yield step

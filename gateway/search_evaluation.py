@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.terminal import fail, load_settings, notes, run, screen
+from gateway.terminal import counting_bars, fail, load_settings, run, screen
 
 if TYPE_CHECKING:
     from evaluation.baselines import Search
@@ -46,7 +46,6 @@ def evaluate_search(
     `opensearch` and `opensearch-arabic` use indices of their own at DAIRA_OPENSEARCH_URL. The other engines need no
     running servers.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.table import Table
 
     from evaluation.gold_set import load_gold_set
@@ -59,9 +58,8 @@ def evaluate_search(
     if not has_opensearch and ON_OPENSEARCH.intersection(engines):
         fail("OpenSearch is asked at DAIRA_OPENSEARCH_URL, which is not set")
     gold = load_gold_set()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     scores: dict[str, list[SearchScores]] = {}
-    with Progress(*columns, console=notes, transient=True) as progress:
+    with counting_bars() as progress:
         task = progress.add_task("", total=len(gold.queries))
         for name in engines:
             answered = run(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import typer
 
-from gateway.terminal import command_group, fail, load_settings, notes, run, screen
+from gateway.terminal import command_group, counting_bars, fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -35,11 +35,8 @@ def reindex_all(
     after: Annotated[str, typer.Option(help="PostgreSQL: continue after this place, as KIND:ID")] = "user:-1",
 ) -> None:
     """Rebuild the search index; processes may run. OpenSearch then switches to the new index."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
     settings = load_settings()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=notes, transient=True) as progress:
+    with counting_bars() as progress:
         if settings.opensearch is None:
             amount = run(refill_postgres(settings, progress, after))
             screen.print(f"{amount} documents were written anew")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.terminal import fail, load_settings, notes, run, screen
+from gateway.terminal import counting_bars, fail, load_settings, run, screen
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -21,8 +21,6 @@ def notify(
     again: Annotated[bool, typer.Option("--again", help="send it again, although it was sent in the last day")] = False,
 ) -> None:
     """Send a message to a user or all users as a notification. Run it again after an interruption: it continues."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
     from protocol.errors import CallError
     from protocol.text import Text
 
@@ -32,8 +30,7 @@ def notify(
         message = Text(1, 300, lines=False).clean("the text", text)
     except CallError as error:
         fail(f"the text {error.details[0].reason}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=notes, transient=True) as progress:
+    with counting_bars() as progress:
         told = run(send(load_settings(), message, to, progress, again=again))
     if told is None:
         fail("this message was sent in the last day: --again sends it once more")

@@ -1,16 +1,21 @@
 """Output, settings and one-sentence errors, shared by all commands of `daira`."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from gateway.settings import Settings
 
 T = TypeVar("T")
+# Called with the name of what is done, and the part that is done (0 to 1).
+Step: TypeAlias = Callable[[str, float], None]
 screen = Console()
 notes = Console(stderr=True)
 
@@ -62,6 +67,25 @@ def fail(message: str) -> NoReturn:
     """Print the message and exit with code 1."""
     notes.print(f"[red]daira:[/] {message}", highlight=False, soft_wrap=True)
     raise typer.Exit(1)
+
+
+def counting_bars() -> "Progress":
+    """Return bars that show how many items are done, of how many; use it as a context manager."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, console=notes, transient=True)
+
+
+@contextmanager
+def percent_bar() -> Iterator[Step]:
+    """Show one bar with the current step. Yields the function that moves it."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, console=notes, transient=True) as progress:
+        task = progress.add_task("starting", total=1.0)
+        yield lambda name, done: progress.update(task, description=name, completed=done)
 
 
 def _no_work() -> None: ...
