@@ -33,7 +33,7 @@ def _no_channels(row: SignInRow) -> Mapping[str, int]:
 class Kind:
     """A kind of channel, as the gateway and `channels/` need to know it.
 
-    prefix: names the kind; `AccessNarrowed.to` may name it, too.
+    prefix: names the kind; `AccessNarrowedEvent.to` may name it, too.
     may_be_in: returns the allowed seats, each mapped to its row for `Hooks.stays`, or to None if the kind needs no row.
         With `on_change` recheck, seats are of many users and the transaction has no viewer; otherwise all are of the
         viewer. Without a viewer, row policies hide every row: a rule that reads tables then evicts all users. Ask a

@@ -21,8 +21,8 @@ BEGIN
 END $$;
 
 -- The hash of a row that follows the one with the hash `previous`. Each field has its length before it, so that no text
--- can pass for two fields. Address and browser are left out: they are erased with their account. storage/audit.py
--- computes the same.
+-- can pass for two fields. Address and browser are left out: they are erased with their account. `_hash` in
+-- storage/audit_chain.py computes the same.
 CREATE OR REPLACE FUNCTION audit_hash(previous bytea, sealed audit) RETURNS bytea
     LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
     SELECT sha256(previous || convert_to(string_agg(coalesce(char_length(f.field) || ':' || f.field, '-'), ','
