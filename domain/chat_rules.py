@@ -45,4 +45,4 @@ def check(action: Action, kind: ChatKind, role: ChatRole, state: ChatState) -> N
     if state == "requested":
         raise errors.failed_precondition("accept the chat first")
     if role not in RIGHTS[action]:
-        raise errors.permission_denied(f"a {role} of the chat may not do this")
+        raise errors.role_needed(f"{action} in a chat", RIGHTS[action], role)

@@ -63,9 +63,10 @@ def check(action: Action, state: RoomState, actor: Role, target: Role | None = N
     if state not in right.states:
         raise errors.failed_precondition(f"the room is {state}")
     if actor not in right.actors:
-        raise errors.permission_denied(f"a {actor} of the room may not do this")
-    if target is not None and (target not in right.targets or actor == target == "cohost"):
-        raise errors.permission_denied(f"a {actor} may not do this to a {target}")
+        raise errors.role_needed(f"{action} in a room", right.actors, actor)
+    targets = right.targets - {actor} if actor == "cohost" else right.targets
+    if target is not None and target not in targets:
+        raise errors.role_needed(f"the target of {action} by a {actor}", targets, target)
 
 
 def check_grant(actor: Role, granted: Role) -> None:

@@ -40,10 +40,10 @@ def undo(
 async def undo_all(settings: "Settings", rule_id: int | None, moderator: str | None, since: datetime) -> int:
     """Returns how many decisions were undone. Raises LookupError for an unknown moderator."""
     from gateway.owner import owner_connection
-    from storage import decisions
+    from storage import decisions, users
 
     async with owner_connection(settings.owner_database) as connection:
-        moderator_id = await decisions.decider_id(connection, moderator) if moderator is not None else None
+        moderator_id = await users.require_id(connection, moderator) if moderator is not None else None
         undone, batch = 0, BATCH
         while batch == BATCH:
             batch = await decisions.end_many(

@@ -24,7 +24,7 @@ from gateway.settings import Settings
 from gateway.sidecar import Check
 from gateway.stores import Stores, ensure_bucket, open_database, open_stores, prepare_bucket
 from gateway.telemetry import telemetry
-from storage import decisions, migrating, roles
+from storage import decisions, migrating, roles, users
 from storage.database import Database
 from storage.sidecars import Sidecars
 
@@ -128,19 +128,18 @@ async def migrate(settings: Settings, *, alone: bool = False) -> str:
 
 
 async def set_suspended(settings: Settings, username: str, *, suspended: bool) -> None:
-    """Suspend a user, or lift suspensions and bans. Raises LookupError for an unknown name, and if it is so already."""
+    """Suspend a user, or undo suspensions and bans. Raises LookupError for an unknown name, and if it is so already."""
     async with owner_connection(settings.owner_database) as connection:
-        if not await (decisions.suspend if suspended else decisions.unsuspend)(connection, username):
-            raise LookupError(
-                f"there is no user {username}, or they are {'' if suspended else 'not '}suspended already"
-            )
+        user_id = await users.require_id(connection, username)
+        if not await (decisions.suspend if suspended else decisions.unsuspend)(connection, user_id):
+            raise LookupError(f"{username} is {'already' if suspended else 'not'} suspended or banned")
 
 
 async def set_role(settings: Settings, username: str, role: str) -> None:
     """Give a user a role. Raises LookupError for an unknown name, and if the user has that role already."""
     async with owner_connection(settings.owner_database) as connection:
-        if not await roles.grant(connection, username, role):
-            raise LookupError(f"there is no user {username}, or they have the role {role} already")
+        if not await roles.grant(connection, await users.require_id(connection, username), role):
+            raise LookupError(f"{username} already has the role {role}")
 
 
 def _app_database(settings: Settings) -> AbstractAsyncContextManager[Database]:

@@ -64,7 +64,11 @@ async def change_username(call: Call, request: ChangeUsername, tx: Transaction) 
         case "taken":
             raise errors.already_exists("username", "is taken")
         case "too soon":
-            raise errors.failed_precondition("the username was changed within the last 14 days")
+            row = await account_history.credentials(tx)
+            assert row is not None
+            assert row["username_changes_at"] is not None
+            changes_at = to_wire(row["username_changes_at"])
+            raise errors.failed_precondition(f"the username can be changed again at {changes_at}")
         case "changed":
             await audit_call(call, tx, call.viewer.id, "auth.change_username", f"user:{call.viewer.id}")
             await account_notices.add(tx, "username_changed", request.username)

@@ -24,7 +24,7 @@ from storage.database import Row, Transaction
 async def review_account(call: Call, request: ReviewAccount, tx: Transaction) -> AccountReview:
     """An account as moderators see it, also a private or suspended one. Each view is in the audit trail."""
     if (request.user_id is None) == (request.username is None):
-        raise errors.invalid("user_id", "or else username, but not both")
+        raise errors.invalid("user_id", "give either user_id or username")
     user_id = int(request.user_id) if request.user_id is not None else None
     row = await oversight.load_account(tx, user_id, request.username)
     if row is None:

@@ -58,7 +58,7 @@ async def share_post(call: Call, request: CreateShare, tx: Transaction) -> Post:
         raise errors.failed_precondition("only public posts of open accounts can be shared")
     is_own = shared["author_id"] == call.viewer.id
     if shared["standing"] in ("held", "removed") or (shared["standing"] == "limited" and not is_own):
-        raise errors.failed_precondition("this post cannot be shared")
+        raise errors.failed_precondition("a decision of moderation keeps this post from being shared")
     if not request.text:
         await posts.lock_shares(tx, call.viewer.id)
         standing_id = await posts.plain_share(tx, call.viewer.id, shared["id"])

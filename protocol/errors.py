@@ -4,6 +4,7 @@
 raises `CallError` through the functions here; the dispatcher alone turns it into a reply.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -111,6 +112,11 @@ def second_factor_needed() -> CallError:
 def permission_denied(message: str) -> CallError:
     """For an action that the viewer may not do, on what the viewer may see."""
     return CallError("PERMISSION_DENIED", message)
+
+
+def role_needed(what: str, roles: Iterable[str], role: str) -> CallError:
+    """roles: those that allow it. role: the one that was found."""
+    return permission_denied(f"{what} needs the role {' or '.join(sorted(roles))}, not {role}")
 
 
 def stale_version() -> CallError:

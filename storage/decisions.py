@@ -169,41 +169,25 @@ async def end_many(
     return undone
 
 
-async def decider_id(connection: Connection, username: str) -> int:
-    """The user of that name, whatever the role is by now. For the owner of the tables. Raises LookupError."""
-    found: int | None = await connection.fetchval("SELECT id FROM users WHERE username_key = $1", username.lower())
-    if found is None:
-        raise LookupError(f"there is no user {username}")
-    return found
-
-
-async def suspend(connection: Connection, username: str) -> bool:
+async def suspend(connection: Connection, user_id: int) -> bool:
     """Suspend a user until it is undone. For the owner of the tables.
 
-    Returns False if there is no such user, or the user is suspended or banned already.
+    Returns False if the user is suspended, banned or deleted already.
     """
     async with connection.transaction():
-        user_id = await connection.fetchval(
-            "SELECT id FROM users WHERE username_key = $1 AND status NOT IN ('suspended', 'banned', 'deleted')",
-            username.lower(),
-        )
-        if user_id is None:
+        if not await connection.fetchval(
+            "SELECT status NOT IN ('suspended', 'banned', 'deleted') FROM users WHERE id = $1", user_id
+        ):
             return False
         await decide(connection, DecisionDraft("user", user_id, "suspend", "other"), by="operator")
     await connection.execute(f"NOTIFY {CHANNEL}")
     return True
 
 
-async def unsuspend(connection: Connection, username: str) -> bool:
-    """Undo all suspensions and bans of a user. For the owner of the tables.
-
-    Returns False if there is no such user, or the user is not suspended.
-    """
+async def unsuspend(connection: Connection, user_id: int) -> bool:
+    """Undo all suspensions and bans of a user. For the owner of the tables. Returns False if there are none."""
     async with connection.transaction():
-        user_id = await connection.fetchval(
-            "SELECT id FROM users WHERE username_key = $1 AND status IN ('suspended', 'banned')", username.lower()
-        )
-        if user_id is None:
+        if not await connection.fetchval("SELECT status IN ('suspended', 'banned') FROM users WHERE id = $1", user_id):
             return False
         await connection.execute(
             """SELECT end_decision(id, NULL, 'undone', NULL, NULL) FROM decisions

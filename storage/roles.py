@@ -31,13 +31,13 @@ async def require_proof(tx: Transaction, session_id: int, age: datetime.timedelt
         raise errors.second_factor_needed()
 
 
-async def grant(connection: Connection, username: str, role: str) -> bool:
+async def grant(connection: Connection, user_id: int, role: str) -> bool:
     """Give a user the role; a trigger ends the sessions of users who lose rights. For the owner of the tables.
 
-    Returns False if there is no such user, or the user has the role already.
+    Returns False if the user has the role already.
     """
     return bool(
         await connection.fetchval(
-            "UPDATE users SET role = $2 WHERE username_key = $1 AND role <> $2 RETURNING true", username.lower(), role
+            "UPDATE users SET role = $2 WHERE id = $1 AND role <> $2 RETURNING true", user_id, role
         )
     )

@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
+import asyncpg
 from msgspec import UNSET, UnsetType
 
 from protocol.users import Governorate
 from storage.database import Transaction
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
 
 
 class LiteRow(TypedDict):
@@ -86,6 +92,14 @@ async def load_own(tx: Transaction, user_id: int) -> tuple[ProfileRow, Governora
     governorate = "(SELECT governorate FROM accounts WHERE user_id = u.id) AS governorate, "
     row = await tx.fetchrow(f"{_PROFILE % governorate} u.id = ANY ($1)", [user_id])
     return (cast("ProfileRow", row), row["governorate"]) if row else None
+
+
+async def require_id(connection: Connection, username: str) -> int:
+    """The user of that name, whatever the status. For the owner of the tables. Raises LookupError."""
+    found: int | None = await connection.fetchval("SELECT id FROM users WHERE username_key = $1", username.lower())
+    if found is None:
+        raise LookupError(f"there is no user {username}")
+    return found
 
 
 async def id_of(tx: Transaction, username: str) -> int | None:

@@ -375,8 +375,8 @@ async def test_a_suspension_closes_all_sockets_also_when_made_by_sql(cluster: Cl
     owner = await cluster.owner()
     change = "UPDATE users SET status = $2 WHERE id = $1"
     if by == "command":
-        assert await decisions.suspend(owner, alice.name)
-        assert not await decisions.suspend(owner, alice.name)
+        assert await decisions.suspend(owner, int(alice.id))
+        assert not await decisions.suspend(owner, int(alice.id))
     else:
         await owner.execute(change, int(alice.id), "suspended")
     for socket in (alice, other):
@@ -388,8 +388,8 @@ async def test_a_suspension_closes_all_sockets_also_when_made_by_sql(cluster: Cl
     login = {"email": f"{alice.name}@example.org", "password": PASSWORD}
     assert (await guest.call("auth.login", **login))["is_restricted"]
     if restored_by == "command":
-        assert await decisions.unsuspend(owner, alice.name)
-        assert not await decisions.unsuspend(owner, alice.name)
+        assert await decisions.unsuspend(owner, int(alice.id))
+        assert not await decisions.unsuspend(owner, int(alice.id))
     else:
         await owner.execute(change, int(alice.id), "active")
     again = await cluster.guest()
