@@ -14,6 +14,7 @@ import uvloop
 
 from bench.cluster import running_cluster
 from bench.measure import Row, print_table, timed
+from bench.posts import insert_posts
 from protocol.events import PostCreatedEvent
 from storage import posts, seeding
 from storage.snowflakes import milliseconds
@@ -56,8 +57,7 @@ class Bench:
         async with owner.transaction():
             authors = await seeding.insert_users(owner, [(self.cluster.unique("author"), "a") for _ in range(FOLLOWED)])
             await seeding.insert_follows(owner, [(int(reader.id), author) for author in authors])
-            texts = ((authors[number % FOLLOWED], f"post {number} #tag", ["tag"]) for number in itertools.count())
-            await seeding.insert_posts(owner, texts, FOLLOWED * POSTS_EACH)
+            await insert_posts(owner, authors, FOLLOWED * POSTS_EACH)
         await owner.execute("ANALYZE")
         await owner.close()
         await reader.call("feed.get")

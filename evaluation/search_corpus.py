@@ -30,7 +30,7 @@ async def insert_corpus(connection: seeding.Connection, documents: Sequence[Gold
     posts = [each for each in ordered if each.kind == "post"]
     [first] = seeding.past_ids(1, seeding.POSTED_WITHIN)
     post_ids = range(first, first + len(posts))
-    await seeding.insert_posts_with_ids(
+    await seeding.insert_posts(
         connection,
         [
             (post_id, user_ids[n % len(user_ids)], post.text, hashtags(post.text))

@@ -65,7 +65,7 @@ async def _insert_posts(
     for first in range(0, len(post_ids), CHUNK):
         progress(first / len(post_ids))
         chunk = [(post_id, random.choice(user_ids), *texts.one()) for post_id in post_ids[first : first + CHUNK]]
-        await seeding.insert_posts_with_ids(connection, chunk)
+        await seeding.insert_posts(connection, chunk)
         posts = [IndexedPost(post_id, author_id, text, tags, True) for post_id, author_id, text, tags in chunk]
         await seeding_search.insert_documents(connection, map(search_documents.of_post, posts))
         for post in posts[::_SAMPLED]:

@@ -31,7 +31,6 @@ class Explanation(NamedTuple):
     """The terms of a post for a viewer, each 0 to 1, and their inputs. The last three are parts of the negatives."""
 
     score: float
-    is_recommended: bool
     affinity: float
     quality: float
     freshness: float
@@ -47,7 +46,7 @@ class Explanation(NamedTuple):
     of_skips: float
 
 
-_EXPLAINED = ", ".join(("score", "is_beyond", *Explanation._fields[2:]))
+_EXPLAINED = ", ".join(Explanation._fields)
 
 
 async def rank(

@@ -4,7 +4,7 @@ import itertools
 import random
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -77,13 +77,7 @@ async def insert_follows(connection: Connection, pairs: Sequence[tuple[int, int]
     await connection.execute("ALTER TABLE follows ENABLE TRIGGER USER")
 
 
-async def insert_posts(connection: Connection, posts: Iterator[tuple[int, str, list[str]]], amount: int) -> None:
-    """posts: author, text, hashtags. Call `recount` afterwards."""
-    ids = past_ids(amount, POSTED_WITHIN)
-    await insert_posts_with_ids(connection, [(post_id, *post) for post_id, post in zip(ids, posts, strict=False)])
-
-
-async def insert_posts_with_ids(connection: Connection, posts: Sequence[tuple[int, int, str, list[str]]]) -> None:
+async def insert_posts(connection: Connection, posts: Sequence[tuple[int, int, str, list[str]]]) -> None:
     """posts: id, author, text, hashtags. Call `recount` afterwards."""
     await connection.execute("ALTER TABLE posts DISABLE TRIGGER USER")
     await connection.copy_records_to_table(

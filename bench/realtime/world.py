@@ -1,7 +1,6 @@
 """Shared by all contenders of a run: PostgreSQL and Redis, users with tokens, and posts to watch."""
 
 import asyncio
-import itertools
 import os
 import resource
 import socket
@@ -14,6 +13,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
+from bench.posts import insert_posts
 from bench.realtime.statements import open_handlers, real_calls
 from gateway import demo
 from gateway.embedded import EmbeddedServers, Servers
@@ -110,8 +110,7 @@ async def _populate(owner_url: str, names: list[str], rooms: int, readers: int) 
             users = [by_name[name] for name in names]
             authors = await seeding.insert_users(owner, [(f"author_{number}", "a") for number in range(FOLLOWED)])
             await seeding.insert_follows(owner, [(reader, author) for reader in users[:readers] for author in authors])
-            texts = ((authors[number % FOLLOWED], f"post {number} #tag", ["tag"]) for number in itertools.count())
-            await seeding.insert_posts(owner, texts, max(rooms, FOLLOWED * POSTS_EACH))
+            await insert_posts(owner, authors, max(rooms, FOLLOWED * POSTS_EACH))
             posts = [row["id"] for row in await owner.fetch("SELECT id FROM posts ORDER BY id LIMIT $1", rooms)]
         await owner.execute("ANALYZE")
     finally:
