@@ -4,11 +4,11 @@ A read that arrives makes the node ask the primary up to where its log is flushe
 replayed it. So a read on the replica sees all that was committed before its call arrived, on whichever node: the
 user's own writes, pushed changes, and blocks. One query of the position serves all waiting reads.
 
-States: down → behind ⇄ current → down …
+States: down → behind ⇄ current → down … While the primary is late with its answers, the replica counts as behind.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from enum import StrEnum
 from typing import Any
@@ -42,6 +42,10 @@ class ReplicaLost(Exception):
     """It is down, or no replica of the primary."""
 
 
+class _PrimaryLate(Exception):
+    """The primary, or a pool in front of it, does not answer in time. The replica may be well."""
+
+
 _LOST: tuple[type[Exception], ...] = (ReplicaLost, DatabaseUnavailable, *LOST, asyncpg.PostgresError)
 
 
@@ -52,30 +56,34 @@ class ReplicaState(StrEnum):
 
 
 @asynccontextmanager
-async def _probes(
-    primary_url: str, url: str, name: str
-) -> "AsyncIterator[tuple[asyncpg.Connection[Any], asyncpg.Connection[Any]]]":
-    """Connections to both servers. Raises ReplicaLost if they are not of one cluster."""
-    async with AsyncExitStack() as closing:
-        probes: list[asyncpg.Connection[Any]] = []
-        for each in (primary_url, url):
-            probe = await asyncpg.connect(
-                each,
-                timeout=ACQUIRE_TIMEOUT_S,
-                command_timeout=PROBE_TIMEOUT_S,
-                server_settings={"application_name": name},
-            )
-            closing.callback(probe.terminate)
-            probes.append(probe)
-        primary, replica = probes
-        if await primary.fetchval(_CLUSTER) != await replica.fetchval(_CLUSTER):
-            raise ReplicaLost("it belongs to another cluster than the primary: see DAIRA_POSTGRES_REPLICA_URL")
-        yield primary, replica
+async def _probe(url: str, name: str) -> "AsyncIterator[asyncpg.Connection[Any]]":
+    probe = await asyncpg.connect(
+        url, timeout=ACQUIRE_TIMEOUT_S, command_timeout=PROBE_TIMEOUT_S, server_settings={"application_name": name}
+    )
+    try:
+        yield probe
+    finally:
+        probe.terminate()
+
+
+async def _compare(primary: "asyncpg.Connection[Any]", replica: "asyncpg.Connection[Any]") -> None:
+    """Raises ReplicaLost if they are not of one cluster."""
+    if await _of_primary(primary.fetchval(_CLUSTER)) != await replica.fetchval(_CLUSTER):
+        raise ReplicaLost("it belongs to another cluster than the primary: see DAIRA_POSTGRES_REPLICA_URL")
+
+
+async def _of_primary(question: Awaitable[Any]) -> Any:
+    """Its answer. Raises _PrimaryLate."""
+    try:
+        return await question
+    except TimeoutError as error:
+        raise _PrimaryLate("the primary does not answer in time") from error
 
 
 async def bytes_behind(primary_url: str, url: str, name: str) -> int:
     """Return the bytes of the primary's log that the replica has not replayed. Raises ReplicaLost if it is none."""
-    async with _probes(primary_url, url, name) as (primary, replica):
+    async with _probe(primary_url, name) as primary, _probe(url, name) as replica:
+        await _compare(primary, replica)
         flushed = await primary.fetchrow(_FLUSHED)
         replayed = await replica.fetchval(_REPLAYED)
         assert flushed is not None
@@ -117,6 +125,7 @@ class Replica:
         self._position = 0  # up to where the replica has replayed, in bytes
         self._looked_at = 0.0
         self._current_at = 0.0
+        self._reported = ""
 
     async def is_current(self) -> bool:
         """Whether the replica has replayed all that was committed before this call.
@@ -137,32 +146,49 @@ class Replica:
         return self.database.size if self.database else (0, 0)
 
     async def follow(self) -> None:
-        """Follow the replica, and connect again when it is lost, endlessly."""
-        reported = ""
+        """Follow the replica, and connect again when a server is lost, endlessly."""
         self._current_at = self._now
         while True:
             try:
-                async with self._connected() as (primary, replica):
+                async with self._connected() as replica:
                     while True:
-                        await self._ask(primary, replica)
-                        reported = ""
+                        await self._ask_until_late(replica)
+                        await asyncio.sleep(RETRY_S)
             except _LOST as error:
-                why = f"{type(error).__name__}: {error}"
-                if why != reported:
-                    log.warning("reads go to the primary: the replica is lost", error=why)
-                reported = why
+                self._report(f"{type(error).__name__}: {error}")
             REPLICA_LAG.set(self._now - self._current_at)
             await asyncio.sleep(RETRY_S)
 
-    @asynccontextmanager
-    async def _connected(self) -> "AsyncIterator[tuple[asyncpg.Connection[Any], asyncpg.Connection[Any]]]":
+    async def _ask_until_late(self, replica: "asyncpg.Connection[Any]") -> None:
+        """Ask, round after round, until the primary is late.
+
+        Reads that run on the replica go on meanwhile: a saturated primary would have to repeat them.
+        """
         try:
-            async with _probes(self._primary_url, self._url, self._name) as (primary, replica):
+            async with AsyncExitStack() as closing:
+                primary = await _of_primary(closing.enter_async_context(_probe(self._primary_url, self._name)))
+                await _compare(primary, replica)
+                while True:
+                    await self._ask(primary, replica)
+                    self._reported = ""
+        except _PrimaryLate as error:
+            self._leave(ReplicaState.BEHIND)
+            self._report(str(error))
+
+    def _report(self, why: str) -> None:
+        if why != self._reported:
+            log.warning("reads go to the primary", error=why)
+        self._reported = why
+
+    @asynccontextmanager
+    async def _connected(self) -> "AsyncIterator[asyncpg.Connection[Any]]":
+        try:
+            async with _probe(self._url, self._name) as replica:
                 self._timeline, self._position = await replica.fetchval(_TIMELINE), 0
                 self.database = database = self._new_database()
                 await database.connect()
                 self.state = ReplicaState.BEHIND
-                yield primary, replica
+                yield replica
         finally:
             self._leave(ReplicaState.DOWN)
             lost, self.database = self.database, None
@@ -178,8 +204,7 @@ class Replica:
         self._wanted.clear()
         began = self._now
         try:
-            flushed = await primary.fetchrow(_FLUSHED)
-            assert flushed is not None
+            flushed = await _of_primary(primary.fetchrow(_FLUSHED))
             if flushed["timeline"] != self._timeline:
                 raise ReplicaLost("it has not followed the primary through a failover yet")
             is_current = await self._reach(replica, flushed["position"])

@@ -3,12 +3,18 @@
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
+from storage.cancellation import end
+from storage.fair_queue import FairQueue
 from storage.metrics import READS
+from storage.replica import Replica
 from tests.cluster import Cluster
+from tests.faults import soon
 from tests.patience import WAIT_S
 from tests.postgres_replica import PostgresReplica
+from tests.store_link import link_to
 
 SOME = 20
 
@@ -124,3 +130,26 @@ async def test_reads_go_on_while_the_replica_hangs_or_is_away(cluster: Cluster, 
     await until(lambda: reads("down") > before, alice)
     await replica.run()
     await until_used(alice)
+
+
+async def test_reads_that_run_on_the_replica_go_on_while_the_primary_is_late(cluster: Cluster, replica):
+    async with link_to(cluster.servers.postgres_port) as link:
+        late = msgspec.structs.replace(cluster.servers, postgres_port=link.port).postgres_url("daira_app")
+        following = Replica(late, replica.url, 1, largest=2, name="late", queue=FairQueue(2))
+        task = asyncio.create_task(following.follow())
+
+        async def is_current() -> bool:
+            return await following.is_current()
+
+        try:
+            assert await soon(is_current, True)
+            assert following.database is not None
+            async with following.database.transaction() as tx:
+                link.freeze()
+                assert await soon(is_current, False) is False
+                assert await tx.fetchval("SELECT 1") == 1
+                await link.open()
+                assert await soon(is_current, True)
+                assert await tx.fetchval("SELECT 1") == 1
+        finally:
+            await end(task)
