@@ -104,7 +104,7 @@ async def kick(call: Call, request: KickFromRoom, tx: Transaction) -> Nothing:
     if target.role != "listener":
         version = await _give_role(call, tx, room["id"], target.id, "listener")
     await room_turns.end(tx, room["id"], target.id)
-    await _send_out(call, tx, room["id"], target.id, "kicked", version)
+    await _remove(call, tx, room["id"], target.id, "kicked", version)
     await note(call, tx, "room.kick", room["id"], user_id=target.id, reason=request.reason)
     return Nothing()
 
@@ -120,7 +120,7 @@ async def ban(call: Call, request: BanFromRoom, tx: Transaction) -> Nothing:
     await room_turns.end(tx, room["id"], target.id)
     version = await live_rooms.touch(tx, room["id"])
     await changed(call, tx, room["id"], "updated")
-    await _send_out(call, tx, room["id"], target.id, "banned", version, request.until)
+    await _remove(call, tx, room["id"], target.id, "banned", version, request.until)
     until = to_wire(request.until) if request.until else None
     await note(call, tx, "room.ban", room["id"], user_id=target.id, reason=request.reason, until=until)
     return Nothing()
@@ -228,7 +228,7 @@ def _check_inside(target: _Target) -> None:
         raise errors.failed_precondition("the user is not in the room")
 
 
-async def _send_out(
+async def _remove(
     call: Call,
     tx: Transaction,
     room_id: int,
@@ -246,16 +246,16 @@ async def _send_out(
     event = RoomRemovedEvent(room_id=room_id, user_id=user_id, reason=reason, joined=joined)
     event_id = await services.outbox.add(tx, event)
 
-    async def send_out_now() -> None:
+    async def remove_now() -> None:
         removed = await services.roster.remove(room_id, user_id, reason, version, until=until)
         if removed.outcome == "out":
             await services.attendance.after_leaving(room_id, user_id, removed.inside, removed.role)
-        await departures.put_out(
+        await departures.remove_user(
             services.broadcaster, room_id, user_id, reason, cause=str(event_id), before=removed.before,
             notify=joined is not None or removed.outcome == "out",
         )  # fmt: skip
 
-    call.after_commit(send_out_now)
+    call.after_commit(remove_now)
 
 
 async def _give_role(call: Call, tx: Transaction, room_id: int, user_id: int, role: Role) -> int:

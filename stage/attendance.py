@@ -63,7 +63,7 @@ class Attendance:
         self._leaving: dict[tuple[int, int], asyncio.TimerHandle] = {}
         self._unreported: set[tuple[int, int]] = set()  # users whose departure the roster does not have yet
         self._unended: set[tuple[int, int]] = set()  # users whose turn has yet to be ended
-        self._put_out: dict[tuple[int, int], int] = {}  # users who were removed while they entered: up to which clock
+        self._ejected: dict[tuple[int, int], int] = {}  # users who were removed while they entered: up to which clock
         self._background = Background("live rooms")
 
     # ------------------------------------------------------------------------------------------ coming and going
@@ -94,7 +94,7 @@ class Attendance:
         newest = max(attendee, coming_in, key=_version)
         self._attendees[key] = newest._replace(joined=max(entered.joined, attendee.joined or 0))
         INSIDE.set(len(self._attendees))
-        if entered.joined <= self._put_out.get(key, 0):
+        if entered.joined <= self._ejected.get(key, 0):
             # Sent out while the answer was on its way. As the socket leaves, the user leaves the roster, too.
             return entered._replace(refused="kicked")
         if not self._is_here(room_id, user_id):  # the socket closed during the query
@@ -118,7 +118,7 @@ class Attendance:
         """One of their sockets left the room. may_come_back: because it closed."""
         if self._is_here(room_id, user_id):
             return
-        self._put_out.pop((room_id, user_id), None)
+        self._ejected.pop((room_id, user_id), None)
         if (room_id, user_id) not in self._attendees:
             return
         if may_come_back:
@@ -126,7 +126,7 @@ class Attendance:
         else:
             self._background.run(self._leave(room_id, user_id))
 
-    def is_put_out(self, user_id: int, room_id: int, before: int) -> bool:
+    def is_ejected(self, user_id: int, room_id: int, before: int) -> bool:
         """Whether the user entered at or before `before`, by the roster's clock, and so must leave.
 
         If their entry is under way, `enter` compares it with the roster's answer, and refuses it.
@@ -137,14 +137,14 @@ class Attendance:
         attendee = self._attendees.get(key)
         if attendee is not None and attendee.joined is not None:
             return attendee.joined <= before
-        self._put_out[key] = max(before, self._put_out.get(key, 0))  # under way: `enter` decides by the roster's answer
+        self._ejected[key] = max(before, self._ejected.get(key, 0))  # under way: `enter` decides by the roster's answer
         return False
 
     def emptied(self, room_id: int) -> None:
         """The room has ended and its roster is closed: forget all users with sockets there."""
         for key in {(room_id, member.user_id) for member in self._members.in_channel(LIVE_ROOM.channel(room_id))}:
             self._stay(*key)
-            self._put_out.pop(key, None)
+            self._ejected.pop(key, None)
             self._attendees.pop(key, None)
         INSIDE.set(len(self._attendees))
         self._pulse.forget(room_id)
@@ -250,7 +250,7 @@ class Attendance:
             room_id, user_id, self._node, attendee.role, attendee.version, NO_CAPACITY, attendee.joined
         )
         if entered.refused is not None:
-            await departures.put_out(self._broadcaster, room_id, user_id, entered.refused, before=entered.joined)
+            await departures.remove_user(self._broadcaster, room_id, user_id, entered.refused, before=entered.joined)
             return
         if entered.is_new:
             self._pulse.request(room_id)

@@ -12,7 +12,7 @@ SMALL_ROOM = 200  # users: smaller rooms get a push about each listener who ente
 ANY_TIME = 2**62
 
 
-async def put_out(
+async def remove_user(
     broadcaster: Broadcaster,
     room_id: int,
     user_id: int,
@@ -27,7 +27,7 @@ async def put_out(
     before: by the roster's clock; a user who entered after it stays. notify: whether `room.removed` is pushed to the
     user, once for each `cause`.
     """
-    await room_channel.put_out(broadcaster, user_id, room_id, before)
+    await room_channel.eject_sockets(broadcaster, room_id, user_id, before)
     if not notify:
         return
     push_id = f"room.removed:{room_id}:{user_id}:{cause or secrets.token_hex(6)}"

@@ -31,7 +31,8 @@ LIVE_ROOM = Kind(
 )
 
 
-class PutOut(msgspec.Struct, frozen=True, tag="put_out"):
+# The tag keeps its older name: during a deployment, nodes of both versions run.
+class Ejected(msgspec.Struct, frozen=True, tag="put_out"):
     """The user's sockets leave, unless the user came in after that clock of the roster."""
 
     before: int
@@ -44,17 +45,17 @@ class RoleChanged(msgspec.Struct, frozen=True, tag="role"):
     version: int
 
 
-Note = PutOut | RoleChanged
+Note = Ejected | RoleChanged
 
 encode_note = msgspec.msgpack.Encoder().encode
 decode_note = msgspec.msgpack.Decoder(Note).decode
 
 
-async def put_out(broadcaster: Broadcaster, user_id: int, room_id: int, before: int) -> None:
+async def eject_sockets(broadcaster: Broadcaster, room_id: int, user_id: int, before: int) -> None:
     """Take the user's sockets out of the room on every node. Raises RedisError."""
-    await broadcaster.inform([user_id], LIVE_ROOM.channel(room_id), encode_note(PutOut(before)))
+    await broadcaster.inform([user_id], LIVE_ROOM.channel(room_id), encode_note(Ejected(before)))
 
 
-async def change_role(broadcaster: Broadcaster, user_id: int, room_id: int, role: Role, version: int) -> None:
+async def change_role(broadcaster: Broadcaster, room_id: int, user_id: int, role: Role, version: int) -> None:
     """Send the role to every node where the user has sockets. Raises RedisError."""
     await broadcaster.inform([user_id], LIVE_ROOM.channel(room_id), encode_note(RoleChanged(role, version)))

@@ -9,7 +9,7 @@ from channels.messages import Written, unkept
 from protocol.live_rooms import RemovalReason, RoomRemoved
 from stage import departures
 from stage.attendance import Attendance
-from stage.room_channel import LIVE_ROOM, PutOut, RoleChanged, decode_note
+from stage.room_channel import LIVE_ROOM, Ejected, RoleChanged, decode_note
 from storage import live_rooms
 from storage.database import Database
 
@@ -29,8 +29,8 @@ class RoomHooks(Hooks):
     def informed(self, user_id: int, channel: str, note: bytes) -> bool:
         room_id = LIVE_ROOM.id_of(channel)
         match decode_note(note):
-            case PutOut(before):
-                return self._attendance.is_put_out(user_id, room_id, before)
+            case Ejected(before):
+                return self._attendance.is_ejected(user_id, room_id, before)
             case RoleChanged(role, version):
                 self._attendance.change_role(user_id, room_id, role, version)
         return False
@@ -43,7 +43,7 @@ class RoomHooks(Hooks):
         """Push once to each user: the push reaches all their sockets."""
         for user_id, channel in dict.fromkeys((member.user_id, channel) for member, channel in seats):
             reason: RemovalReason = "ended" if channel in ended else "access"
-            await departures.put_out(self._broadcaster, LIVE_ROOM.id_of(channel), user_id, reason, cause=cause)
+            await departures.remove_user(self._broadcaster, LIVE_ROOM.id_of(channel), user_id, reason, cause=cause)
 
     async def rejoin(self, client: RecoveredClient) -> Rejoined:
         """Put the client's user back into the rosters, or answer `room.removed` with the reason."""

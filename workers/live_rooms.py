@@ -89,7 +89,7 @@ async def announce_invitation(job: Job, event: RoomInvitedEvent) -> None:
 
 
 @consumes(RoomRemovedEvent, group="rooms")
-async def send_out(job: Job, event: RoomRemovedEvent) -> None:
+async def remove_user(job: Job, event: RoomRemovedEvent) -> None:
     """Repeat what the call did, should its node have failed. A user who has rejoined since a kick stays."""
     tools, room_id, user_id = job.tools, event.room_id, event.user_id
     async with tools.database.transaction() as tx:
@@ -106,7 +106,7 @@ async def send_out(job: Job, event: RoomRemovedEvent) -> None:
         await _pardon_unless_banned(tools, room_id, user_id)  # the ban may have been lifted since it was read
     if removed.outcome == "back":
         return
-    await departures.put_out(
+    await departures.remove_user(
         tools.broadcaster, room_id, user_id, event.reason, cause=str(job.event_id), before=removed.before,
         notify=event.joined is not None or removed.outcome == "out",
     )  # fmt: skip
@@ -162,7 +162,7 @@ async def show_host(tools: Tools, room_id: int, cause: str) -> None:
             inside |= await tools.roster.are_inside(room_id, strangers[start : start + PAGE])
         stay = await live_rooms.may_stay(tx, [(room_id, user_id) for user_id in inside])  # its owner may
     for user_id in inside - {user_id for _, user_id in stay}:
-        await departures.put_out(tools.broadcaster, room_id, user_id, "access", cause=cause)
+        await departures.remove_user(tools.broadcaster, room_id, user_id, "access", cause=cause)
     await tools.roster.show_host(room_id, room["host_id"])
 
 
@@ -177,7 +177,7 @@ async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
     if role in room_rules.ON_STAGE:  # a user who left before the roster got the role left as a listener
         async with job.tools.database.transaction() as tx:
             await turns.end(tx, job.tools.roster, room_id, user_id)
-    await room_channel.change_role(job.tools.broadcaster, user_id, room_id, role, version)
+    await room_channel.change_role(job.tools.broadcaster, room_id, user_id, role, version)
     if role == "listener":
         await job.tools.broadcaster.recheck([user_id], channel)  # they may have been allowed in by that role alone
     if not sees and not await job.tools.roster.are_inside(room_id, [user_id]):

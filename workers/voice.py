@@ -21,7 +21,7 @@ async def settle_speaker(job: Job, event: RoomChangedEvent) -> None:
 
 
 @consumes(RoomRemovedEvent, group="voice")
-async def send_out_of_voice(job: Job, event: RoomRemovedEvent) -> None:
+async def remove_from_voice(job: Job, event: RoomRemovedEvent) -> None:
     """Disconnect the user from LiveKit, unless the user has rejoined since. The roster may not know the removal yet."""
     if job.tools.voice is not None:
         await job.tools.voice.settle(event.room_id, event.user_id, joined_after=event.joined or 0)

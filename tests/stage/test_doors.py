@@ -123,7 +123,7 @@ async def test_an_interrupted_removal_is_completed(cluster, person, monkeypatch,
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
-    break_once(monkeypatch, departures, "put_out")
+    break_once(monkeypatch, departures, "remove_user")
     await host.call(f"room.{act}", room_id=room_id, user_id=mona.id)
     await mona.expect("room.removed")
     await host.call("room.send", room_id=room_id, text="now we are alone")
@@ -188,7 +188,7 @@ async def test_a_user_who_rejoins_while_their_node_learns_of_an_old_kick_stays(c
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
     await cluster.stores.roster.remove(int(room_id), int(mona.id), "kicked", 100)
-    held = Held(monkeypatch, room_channel, "put_out")
+    held = Held(monkeypatch, room_channel, "eject_sockets")
     repeating = asyncio.create_task(cluster.node_b.parts.services.attendance.repeat())
     await held.came.wait()
     await tablet.call("room.join", room_id=room_id)
@@ -329,13 +329,13 @@ async def test_a_refused_join_of_a_banned_user_does_not_hide_their_other_device(
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
     tell = asyncio.Event()
-    put_out = departures.put_out
+    remove_user = departures.remove_user
 
-    async def put_out_late(*arguments, **options):
+    async def remove_late(*arguments, **options):
         await tell.wait()
-        await put_out(*arguments, **options)
+        await remove_user(*arguments, **options)
 
-    monkeypatch.setattr(departures, "put_out", put_out_late)
+    monkeypatch.setattr(departures, "remove_user", remove_late)
     held = Held(monkeypatch, cluster.node_b.parts.services.roster, "enter")
     joining = asyncio.create_task(tablet.answer("room.join", {"room_id": room_id}))
     await held.came.wait()
@@ -383,7 +383,7 @@ async def test_a_repeated_kick_does_not_remove_a_user_who_rejoins(cluster, perso
     held = Held(monkeypatch, cluster.node_b.parts.services.attendance, "enter")
     joining = asyncio.create_task(mona.call("room.join", room_id=room_id))
     await held.came.wait()
-    await room_channel.put_out(cluster.stores.broadcaster, int(mona.id), int(room_id), kicked_before)
+    await room_channel.eject_sockets(cluster.stores.broadcaster, int(room_id), int(mona.id), kicked_before)
     await cluster.settle(mona)
     held.go.set()
     await joining
@@ -456,7 +456,7 @@ async def test_a_user_who_regains_access_can_rejoin(cluster, person, node):
     await cluster.settle(mona)
     await mona.call("room.join", room_id=room_id)
     assert await inside(cluster, room_id) == {int(host.id), int(mona.id)}
-    assert not cluster.node(node).parts.services.attendance._put_out
+    assert not cluster.node(node).parts.services.attendance._ejected
 
 
 async def test_kicks_are_forgotten(cluster, person):
@@ -465,7 +465,7 @@ async def test_kicks_are_forgotten(cluster, person):
     await mona.call("room.join", room_id=room_id)
     await host.call("room.kick", room_id=room_id, user_id=mona.id)
     await cluster.settle(mona)
-    assert not cluster.node_b.parts.services.attendance._put_out
+    assert not cluster.node_b.parts.services.attendance._ejected
 
 
 async def test_a_user_removed_while_they_enter_is_not_left_in_the_roster(cluster, person, monkeypatch):
@@ -475,7 +475,7 @@ async def test_a_user_removed_while_they_enter_is_not_left_in_the_roster(cluster
     held = Held(monkeypatch, cluster.node_b.parts.services.roster, "enter", behind=True)
     joining = asyncio.create_task(mona.refused("room.join", room_id=room_id))
     await held.came.wait()
-    await departures.put_out(cluster.stores.broadcaster, int(room_id), int(mona.id), "access")
+    await departures.remove_user(cluster.stores.broadcaster, int(room_id), int(mona.id), "access")
     await mona.expect("room.removed")
     held.go.set()
     assert (await joining).code == "FAILED_PRECONDITION"

@@ -9,7 +9,7 @@ from channels.hooks import RecoveredClient
 from channels.recovery import WatchedChannel
 from protocol.live_rooms import RoomRemoved
 from stage import room_hooks as module
-from stage.room_channel import PutOut, RoleChanged, decode_note, encode_note
+from stage.room_channel import Ejected, RoleChanged, decode_note, encode_note
 from stage.room_hooks import RoomHooks
 from storage.live_rooms import Stay
 from tests.channels.people import Socket, user
@@ -36,8 +36,8 @@ class World:
     def emptied(self, room_id: int) -> None:
         self.log.append(("emptied", room_id))
 
-    def is_put_out(self, user_id: int, room_id: int, before: int) -> bool:
-        self.log.append(("put out?", user_id, room_id, before))
+    def is_ejected(self, user_id: int, room_id: int, before: int) -> bool:
+        self.log.append(("ejected?", user_id, room_id, before))
         return before > 100
 
     def change_role(self, user_id: int, room_id: int, role: str, version: int) -> None:
@@ -93,9 +93,9 @@ def test_attendance_is_told_who_left_and_which_room_is_over(world, may_come_back
 
 
 @pytest.mark.parametrize(("before", "must_leave"), [(100, False), (101, True)])
-def test_a_user_who_is_put_out_leaves_unless_they_came_in_later(world, before, must_leave):
-    assert world.hooks.informed(1, "live:7", encode_note(PutOut(before))) is must_leave
-    assert world.log == [("put out?", 1, 7, before)]
+def test_a_user_who_is_ejected_leaves_unless_they_came_in_later(world, before, must_leave):
+    assert world.hooks.informed(1, "live:7", encode_note(Ejected(before))) is must_leave
+    assert world.log == [("ejected?", 1, 7, before)]
 
 
 def test_a_user_whose_role_changes_stays(world):
@@ -119,7 +119,7 @@ async def test_users_who_may_not_stay_are_told_why_and_once(world):
         ([1], "8", "ended", "room.removed:8:1:the cause"),
     ]
     assert world.log == [
-        ("inform", [1], "live:7", PutOut), ("inform", [2], "live:7", PutOut), ("inform", [1], "live:8", PutOut),
+        ("inform", [1], "live:7", Ejected), ("inform", [2], "live:7", Ejected), ("inform", [1], "live:8", Ejected),
     ]  # fmt: skip
 
 
