@@ -189,17 +189,17 @@ class Bus:
                 for member in sockets:
                     member.is_minor = is_minor
                 if is_minor:
-                    seats = [(each, channel) for each in sockets for channel in each.channels]
-                    self._apply_changed_rights(seats, cause)
+                    memberships = [(each, channel) for each in sockets for channel in each.channels]
+                    self._apply_changed_rights(memberships, cause)
             case HidingChanged(user_ids, actor_id, until, posts_until):
                 hiding = Hiding(until, posts_until)
                 for user_id in user_ids:
                     self._members.change_hiding(user_id, actor_id, hiding)
 
-    def _apply_changed_rights(self, seats: Sequence[tuple[Member, str]], cause: str) -> None:
+    def _apply_changed_rights(self, memberships: Sequence[tuple[Member, str]], cause: str) -> None:
         """Take the sockets out of the channels or recheck them, as the kind of each channel says."""
         rechecked = []
-        for member, channel in seats:
+        for member, channel in memberships:
             match self._kinds.of(channel).on_change:
                 case "leave":
                     self._subscriptions.leave(member, channel)

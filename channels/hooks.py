@@ -42,9 +42,9 @@ class Hooks:
         return False
 
     def stays(self, user_id: int, channel: str, found: object) -> None:
-        """A recheck found that the user may stay. found: what `Kind.may_be_in` returned for the seat."""
+        """A recheck found that the user may stay. found: what `Kind.may_be_in` returned for the membership."""
 
-    async def lost(self, seats: Sequence[tuple[Member, str]], ended: Collection[str], cause: str) -> None:
+    async def lost(self, memberships: Sequence[tuple[Member, str]], ended: Collection[str], cause: str) -> None:
         """These sockets may not stay and have left. ended: channels that are over. Raises RedisError."""
 
     async def rejoin(self, client: RecoveredClient) -> Rejoined:

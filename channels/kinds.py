@@ -13,11 +13,11 @@ from protocol import errors
 from storage.database import Transaction
 from storage.sign_ins import SignInRow
 
-Seat = tuple[int, str]  # a user and a channel
+Membership = tuple[int, str]  # a user and a channel
 OnChange = Literal["recheck", "leave", "keep"]
 
 
-async def _none(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
+async def _none(tx: Transaction, memberships: Sequence[Membership]) -> Mapping[Membership, object]:
     return {}
 
 
@@ -34,10 +34,11 @@ class Kind:
     """A kind of channel, as the gateway and `channels/` need to know it.
 
     prefix: names the kind; `AccessNarrowedEvent.to` may name it, too.
-    may_be_in: returns the allowed seats, each mapped to its row for `Hooks.stays`, or to None if the kind needs no row.
-        With `on_change` recheck, seats are of many users and the transaction has no viewer; otherwise all are of the
-        viewer. Without a viewer, row policies hide every row: a rule that reads tables then evicts all users. Ask a
-        SECURITY DEFINER function about pairs of ids, as `presence/presence_channel.py` does with `may_watch`.
+    may_be_in: returns the allowed memberships, each mapped to its row for `Hooks.stays`, or to None if the kind needs
+        no row. With `on_change` recheck, memberships are of many users and the transaction has no viewer; otherwise
+        all are of the viewer. Without a viewer, row policies hide every row: a rule that reads tables then evicts all
+        users. Ask a SECURITY DEFINER function about pairs of ids, as `presence/presence_channel.py` does with
+        `may_watch`.
     on_change: what sockets do when rights change between their user and the owner. `recheck`: those that may not stay
         leave. `leave`: all leave, and clients join again if they may. `keep`: nothing; the domain moves sockets itself.
         `keep` requires `at_sign_in`: after a gap, sockets are moved to the channels that it returns.
@@ -52,7 +53,7 @@ class Kind:
 
     prefix: str
     on_change: OnChange
-    may_be_in: Callable[[Transaction, Sequence[Seat]], Awaitable[Mapping[Seat, object]]] = _none
+    may_be_in: Callable[[Transaction, Sequence[Membership]], Awaitable[Mapping[Membership, object]]] = _none
     owner_decides: bool = True
     most_per_socket: int | None = None
     at_sign_in: Callable[[SignInRow], Mapping[str, int]] = _no_channels
@@ -91,10 +92,10 @@ class Kinds:
                 f"no kind of channel has the prefix {prefix!r}: add it to gateway/channel_kinds.py"
             ) from None
 
-    def group(self, seats: Iterable[Seat]) -> dict[Kind, list[Seat]]:
-        groups: dict[Kind, list[Seat]] = {}
-        for seat in seats:
-            groups.setdefault(self.of(seat[1]), []).append(seat)
+    def group(self, memberships: Iterable[Membership]) -> dict[Kind, list[Membership]]:
+        groups: dict[Kind, list[Membership]] = {}
+        for membership in memberships:
+            groups.setdefault(self.of(membership[1]), []).append(membership)
         return groups
 
     def is_about_posts(self, channel: str) -> bool:

@@ -5,13 +5,13 @@ A push to a user that missed it is replayed only if the user still sees the chat
 
 from collections.abc import Mapping, Sequence
 
-from channels.kinds import Kind, Seat
+from channels.kinds import Kind, Membership
 from storage import chats
 from storage.database import Transaction
 
 
-async def _may_see(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
-    allowed = await chats.who_see(tx, [(CHAT.id_of(channel), user_id) for user_id, channel in seats])
+async def _may_see(tx: Transaction, memberships: Sequence[Membership]) -> Mapping[Membership, object]:
+    allowed = await chats.who_see(tx, [(CHAT.id_of(channel), user_id) for user_id, channel in memberships])
     return {(user_id, CHAT.channel(chat_id)): None for chat_id, user_id in allowed}
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from channels.kinds import Kind, Seat
+from channels.kinds import Kind, Membership
 from storage import cases
 from storage.database import Transaction
 
 
-async def _may_watch(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
-    moderators = await cases.moderators_among(tx, [user_id for user_id, _ in seats])
-    return {seat: None for seat in seats if seat[0] in moderators}
+async def _may_watch(tx: Transaction, memberships: Sequence[Membership]) -> Mapping[Membership, object]:
+    moderators = await cases.moderators_among(tx, [user_id for user_id, _ in memberships])
+    return {membership: None for membership in memberships if membership[0] in moderators}
 
 
 # It has no owner. Moderators who lose the role lose their sessions, and with these the channel.

@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-from channels.kinds import Kind, Seat
+from channels.kinds import Kind, Membership
 from domain import visibility
 from storage import posts
 from storage.database import Transaction
 from storage.sign_ins import SignInRow
 
 
-async def _may_watch(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
-    rows = await posts.load(tx, [POST.id_of(channel) for _, channel in seats])
+async def _may_watch(tx: Transaction, memberships: Sequence[Membership]) -> Mapping[Membership, object]:
+    rows = await posts.load(tx, [POST.id_of(channel) for _, channel in memberships])
     by_channel = {POST.channel(row["id"]): row for row in rows}
     return {
         (user_id, channel): None
-        for user_id, channel in seats
+        for user_id, channel in memberships
         if (row := by_channel.get(channel)) is not None and visibility.may_see(row, user_id)
     }
 

@@ -6,32 +6,32 @@ subject in the meantime, or banned the person.
 
 from collections.abc import Mapping, Sequence
 
-from channels.kinds import Kind, Seat
+from channels.kinds import Kind, Membership
 from storage import chat_messages, comments, media, users
 from storage.database import Transaction
 
 _SEQ = 2**31  # a message is named by one number: its chat, and its number in the chat
 
 
-async def _see_comments(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
-    seen = await comments.visible(tx, [COMMENT.id_of(channel) for _, channel in seats])
-    return {(user_id, channel): None for user_id, channel in seats if COMMENT.id_of(channel) in seen}
+async def _see_comments(tx: Transaction, memberships: Sequence[Membership]) -> Mapping[Membership, object]:
+    seen = await comments.visible(tx, [COMMENT.id_of(channel) for _, channel in memberships])
+    return {(user_id, channel): None for user_id, channel in memberships if COMMENT.id_of(channel) in seen}
 
 
-async def _see_messages(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
-    asked = {channel: divmod(MESSAGE.id_of(channel), _SEQ) for _, channel in seats}
+async def _see_messages(tx: Transaction, memberships: Sequence[Membership]) -> Mapping[Membership, object]:
+    asked = {channel: divmod(MESSAGE.id_of(channel), _SEQ) for _, channel in memberships}
     seen = await chat_messages.visible(tx, list(asked.values()))
-    return {(user_id, channel): None for user_id, channel in seats if asked[channel] in seen}
+    return {(user_id, channel): None for user_id, channel in memberships if asked[channel] in seen}
 
 
-async def _see_files(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
-    seen = await media.visible(tx, [FILE.id_of(channel) for _, channel in seats])
-    return {(user_id, channel): None for user_id, channel in seats if FILE.id_of(channel) in seen}
+async def _see_files(tx: Transaction, memberships: Sequence[Membership]) -> Mapping[Membership, object]:
+    seen = await media.visible(tx, [FILE.id_of(channel) for _, channel in memberships])
+    return {(user_id, channel): None for user_id, channel in memberships if FILE.id_of(channel) in seen}
 
 
-async def _see_people(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
-    seen = await users.load_lite(tx, [PERSON.id_of(channel) for _, channel in seats])
-    return {(user_id, channel): None for user_id, channel in seats if PERSON.id_of(channel) in seen}
+async def _see_people(tx: Transaction, memberships: Sequence[Membership]) -> Mapping[Membership, object]:
+    seen = await users.load_lite(tx, [PERSON.id_of(channel) for _, channel in memberships])
+    return {(user_id, channel): None for user_id, channel in memberships if PERSON.id_of(channel) in seen}
 
 
 def message_channel(chat_id: int, seq: int) -> str:

@@ -72,7 +72,7 @@ class CatchingUp:
             self._task.cancel()
 
     async def recheck(self) -> bool:
-        """Catch up, and wait for what a replay needs: sessions, hiding and seats as PostgreSQL has them.
+        """Catch up, and wait for what a replay needs: sessions, hiding and memberships as PostgreSQL has them.
 
         Returns False if that takes more than 5 s. The rest follows in the background.
         """
@@ -91,7 +91,7 @@ class CatchingUp:
             try:
                 await self._renew_locations()  # first: until then, no node finds the users here
                 await self._recheck_users()
-                await self._recheck_seats()
+                await self._recheck_memberships()
                 self._rechecked.set()
                 await self._services.presence.repeat()
                 await self._services.attendance.repeat()
@@ -134,7 +134,7 @@ class CatchingUp:
             if channel not in left:
                 await self._subscriptions.join(member, channel, owner_id)
 
-    async def _recheck_seats(self) -> None:
+    async def _recheck_memberships(self) -> None:
         """Remove sockets from channels to which they have lost the right during the gap."""
         await self._rights.recheck(
             [

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from channels.kinds import Kind, Seat
+from channels.kinds import Kind, Membership
 from protocol.presence import MOST_WATCHED
 from storage import users
 from storage.database import Transaction
 
 
-async def _may_watch(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
-    allowed = await users.may_watch(tx, [(PRESENCE.id_of(channel), user_id) for user_id, channel in seats])
+async def _may_watch(tx: Transaction, memberships: Sequence[Membership]) -> Mapping[Membership, object]:
+    allowed = await users.may_watch(tx, [(PRESENCE.id_of(channel), user_id) for user_id, channel in memberships])
     return {(user_id, PRESENCE.channel(watched_id)): None for watched_id, user_id in allowed}
 
 

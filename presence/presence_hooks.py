@@ -14,8 +14,8 @@ class PresenceHooks(Hooks):
     def __init__(self, presence: Tracker) -> None:
         self._presence = presence
 
-    async def lost(self, seats: Sequence[tuple[Member, str]], ended: Collection[str], cause: str) -> None:
-        for member, channel in seats:
+    async def lost(self, memberships: Sequence[tuple[Member, str]], ended: Collection[str], cause: str) -> None:
+        for member, channel in memberships:
             member.deliver(unkept(changed(unknown(PRESENCE.id_of(channel))), channel))
 
     async def rejoin(self, client: RecoveredClient) -> Rejoined:

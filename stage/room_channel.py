@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from channels.broadcaster import Broadcaster
-from channels.kinds import Kind, Seat
+from channels.kinds import Kind, Membership
 from protocol.live_rooms import Role
 from storage import live_rooms
 from storage.database import Transaction
 
 
-async def _may_stay(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
-    found = await live_rooms.may_stay(tx, [(LIVE_ROOM.id_of(channel), user_id) for user_id, channel in seats])
+async def _may_stay(tx: Transaction, memberships: Sequence[Membership]) -> Mapping[Membership, object]:
+    found = await live_rooms.may_stay(tx, [(LIVE_ROOM.id_of(channel), user_id) for user_id, channel in memberships])
     return {(user_id, LIVE_ROOM.channel(room_id)): stay for (room_id, user_id), stay in found.items()}
 
 

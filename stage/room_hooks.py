@@ -39,9 +39,9 @@ class RoomHooks(Hooks):
         if isinstance(found, live_rooms.Stay):
             self._attendance.change_role(user_id, LIVE_ROOM.id_of(channel), found.role, found.version)
 
-    async def lost(self, seats: Sequence[tuple[Member, str]], ended: Collection[str], cause: str) -> None:
+    async def lost(self, memberships: Sequence[tuple[Member, str]], ended: Collection[str], cause: str) -> None:
         """Push once to each user: the push reaches all their sockets."""
-        for user_id, channel in dict.fromkeys((member.user_id, channel) for member, channel in seats):
+        for user_id, channel in dict.fromkeys((member.user_id, channel) for member, channel in memberships):
             reason: RemovalReason = "ended" if channel in ended else "access"
             await departures.remove_user(self._broadcaster, LIVE_ROOM.id_of(channel), user_id, reason, cause=cause)
 

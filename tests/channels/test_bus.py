@@ -90,9 +90,9 @@ class Node(Hooks):
         for _ in range(3):
             await asyncio.sleep(0)
 
-    async def _recheck(self, seats, cause: str) -> None:
-        assert all(channel in member.channels for member, channel in seats)
-        self.log.append(("recheck", sorted((member.user_id, channel) for member, channel in seats), cause))
+    async def _recheck(self, memberships, cause: str) -> None:
+        assert all(channel in member.channels for member, channel in memberships)
+        self.log.append(("recheck", sorted((member.user_id, channel) for member, channel in memberships), cause))
 
     # Delivery and Gaps
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from channels.hooks import Hooks, HooksByKind
-from channels.kinds import Kind, Kinds, Seat
+from channels.kinds import Kind, Kinds, Membership
 from gateway import rights as module
 from gateway.rights import Rights
 from storage.database import Conflict, DatabaseUnavailable
@@ -17,14 +17,14 @@ class Books(Hooks):
 
     def __init__(self, prefix: str, log: list[tuple[object, ...]]) -> None:
         self.kind = Kind(prefix, on_change="recheck", may_be_in=self._may_be_in, ended_among=self._ended_among)
-        self.open: set[Seat] = set()
+        self.open: set[Membership] = set()
         self.ended: set[str] = set()
-        self.asked: list[tuple[str, list[Seat]]] = []
+        self.asked: list[tuple[str, list[Membership]]] = []
         self._log = log
 
-    async def _may_be_in(self, tx, seats):
-        self.asked.append((tx, sorted(seats)))
-        return {seat: {"row of": seat} for seat in seats if seat in self.open}
+    async def _may_be_in(self, tx, memberships):
+        self.asked.append((tx, sorted(memberships)))
+        return {membership: {"row of": membership} for membership in memberships if membership in self.open}
 
     async def _ended_among(self, tx, channels):
         self._log.append(("asked for ends", sorted(channels)))
@@ -36,8 +36,8 @@ class Books(Hooks):
     def emptied(self, channel):
         self._log.append(("emptied", channel))
 
-    async def lost(self, seats, ended, cause):
-        self._log.append(("lost", [(member.user_id, channel) for member, channel in seats], {*ended}, cause))
+    async def lost(self, memberships, ended, cause):
+        self._log.append(("lost", [(member.user_id, channel) for member, channel in memberships], {*ended}, cause))
 
 
 class World:
@@ -96,8 +96,8 @@ async def test_users_who_may_stay_are_not_disturbed(world):
 async def test_sockets_that_may_not_stay_leave_before_users_are_told(world):
     world.books.open = {(1, "book:1")}
     alice, phone, tablet, carol = sitting(1, "book:1"), sitting(2, "book:1"), sitting(2, "book:1"), sitting(3, "film:1")
-    seats = [(alice, "book:1"), (phone, "book:1"), (tablet, "book:1"), (carol, "film:1")]
-    await world.rights.recheck(seats, "the cause")
+    memberships = [(alice, "book:1"), (phone, "book:1"), (tablet, "book:1"), (carol, "film:1")]
+    await world.rights.recheck(memberships, "the cause")
     assert alice.channels == {"book:1": 9}
     assert phone.channels == tablet.channels == carol.channels == {}
     assert world.said("leaves", "lost", "emptied") == [
@@ -116,8 +116,8 @@ async def test_a_kind_whose_sockets_all_stay_is_not_told(world):
 
 async def test_an_ended_channel_is_emptied_once_and_before_its_sockets_leave(world):
     world.books.ended = {"book:1", "book:7"}
-    seats = [(sitting(1, "book:1"), "book:1"), (sitting(2, "book:1"), "book:1"), (sitting(3, "book:2"), "book:2")]
-    await world.rights.recheck(seats)
+    memberships = [(sitting(1, "book:1"), "book:1"), (sitting(2, "book:1"), "book:1"), (sitting(3, "book:2"), "book:2")]
+    await world.rights.recheck(memberships)
     assert world.said("emptied", "leaves") == [
         ("emptied", "book:1"), ("leaves", 1, "book:1"), ("leaves", 2, "book:1"), ("leaves", 3, "book:2"),
     ]  # fmt: skip
@@ -161,7 +161,7 @@ async def test_seats_are_asked_in_pages(world, monkeypatch):
     monkeypatch.setattr(module, "PAGE", 2)
     members = [sitting(number, "book:1") for number in range(5)]
     await world.rights.recheck([(member, "book:1") for member in members])
-    assert [[user_id for user_id, _ in seats] for _, seats in world.books.asked] == [[0, 1], [2, 3], [4]]
+    assert [[user_id for user_id, _ in memberships] for _, memberships in world.books.asked] == [[0, 1], [2, 3], [4]]
     assert all(member.channels == {} for member in members)
 
 

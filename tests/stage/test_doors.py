@@ -85,7 +85,7 @@ async def test_a_user_told_of_the_end_by_a_recheck_gets_the_digest_too(cluster, 
 
     monkeypatch.setattr(roster, "finish", finish_late)
     await host.call("room.close", room_id=room_id)
-    await cluster.node_b.parts.catching_up._recheck_seats()
+    await cluster.node_b.parts.catching_up._recheck_memberships()
     assert (await mona.expect("room.removed"))["reason"] == "ended"
     go.set()
     await mona.expect("room.digested", room_id=room_id)
