@@ -13,7 +13,7 @@ from rapidfuzz.distance import Levenshtein
 from language.folding import LONGEST_TEXT, fold
 from language.phonetics import ROUGH, consonants, in_turn, written_sounds
 from language.stems import is_arabic, short_host
-from language.words import Word, folded_words, join, read_word, words
+from language.words import Word, asked_words, folded_words, join, read_word, words
 
 __all__ = [
     "LONGEST_QUERY", "LONGEST_TEXT", "Word", "document_terms", "fold", "folded_words", "query_terms", "similarity",
@@ -191,7 +191,7 @@ def _with_joined(found: Sequence[str]) -> list[list[str]]:
 
 @lru_cache(1_024)
 def _query_words(text: str) -> tuple[Word, ...]:
-    return tuple(words(text[:LONGEST_QUERY])[:MOST_QUERY_WORDS])
+    return tuple(map(read_word, asked_words(text[:LONGEST_QUERY])[:MOST_QUERY_WORDS]))
 
 
 @lru_cache(_CACHED)

@@ -11,7 +11,7 @@ import regex
 from language.folding import LONGEST_TEXT, fold
 from language.phonetics import ROUGH, arabic_keys, latin_keys
 from language.stems import is_arabic, split_compound, stems, without_clitics
-from language.stop_words import STOP_WORDS
+from language.stop_words import STOP_WORDS, is_franco, sounds_like_stop_word
 
 _LONGEST_WORD = 100  # characters, as of a hashtag
 _CACHED = 16_384  # words
@@ -69,6 +69,17 @@ def folded_words(text: str) -> list[str]:
     """The folded forms of `words`, without stems and keys: cheaper where these may not be needed."""
     found = tokens(text)
     return [token for token in found if token not in STOP_WORDS] or found
+
+
+def asked_words(text: str) -> list[str]:
+    """The folded words of a query. Of one in Franco, words that sound like a stop word are left out, too.
+
+    Documents keep them: «bas» and «men» may be meant, and a query without them still finds the document.
+    """
+    asked = folded_words(text)
+    if not any(map(is_franco, tokens(text))):
+        return asked
+    return [token for token in asked if not sounds_like_stop_word(token)] or asked
 
 
 @lru_cache(_CACHED)

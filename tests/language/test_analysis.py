@@ -211,6 +211,28 @@ def test_stop_words_count_only_if_there_are_no_others():
     assert words("… 。!") == []
 
 
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("3andy so2al", "عندي سؤال"),
+        ("lessa ma3a ahmed", "لسه مع احمد"),
+        ("ba3d elmatch men 3andy", "بعد الماتش من عندي"),
+        ("kan fein ahmed", "كان فين احمد"),
+        ("ay 7aga", "اي حاجة"),
+        ("delwa2ti mish fahem bas keda", "دلوقتي مش فاهم بس كده"),
+    ],
+)
+def test_stop_words_of_franco_are_left_out_as_those_of_arabic(query, text):
+    assert finds(query, text)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"), [("x men", "x"), ("ben 10", "10"), ("7afla fel leil", "7afla"), ("el cool boy", "boy")]
+)
+def test_other_words_count_although_they_sound_like_stop_words(query, text):
+    assert not finds(query, text)
+
+
 def test_each_script_within_a_word_is_read_alone():
     assert [word.folded for word in words("الblog 7بيبي")] == ["ال", "blog", "حبيبي"]
 
