@@ -58,6 +58,21 @@ def replay(
     screen.print(f"{group} reads {run(rewind())} partitions of {topic} again", highlight=False)
 
 
+@app.command("forget")
+def forget(group: Annotated[str, typer.Argument(help="a worker group that this release does not have")]) -> None:
+    """Delete the positions of a worker group that no release has any more, so that no event waits for it."""
+    from gateway.app import worker_names
+
+    if group in worker_names():
+        fail(f"{group} is a worker group of this release: its events wait until `daira work {group}` runs")
+
+    async def delete() -> int:
+        async with connect_event_log(load_settings()) as event_log:
+            return await event_log.forget(group)
+
+    screen.print(f"{group} is forgotten in {run(delete())} partitions", highlight=False)
+
+
 @asynccontextmanager
 async def connect_event_log(settings: "Settings") -> "AsyncIterator[EventLog]":
     from gateway.event_logs import open_event_log

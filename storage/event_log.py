@@ -149,6 +149,12 @@ class EventLog(Protocol):
         never read the topic.
         """
 
+    async def forget(self, group: str) -> int:
+        """Delete the positions of a group that has no workers any more: records need not wait for it.
+
+        Returns the number of partitions. Raises LookupError if the log has no such group, or forgets it by itself.
+        """
+
     async def ping(self) -> None: ...
 
     async def close(self) -> None: ...

@@ -137,6 +137,11 @@ class KafkaLog:
             raise LookupError(f"the group {group} has never read {topic}")
         return moved
 
+    async def forget(self, group: str) -> int:
+        raise LookupError(
+            "Kafka forgets a group by itself, `offsets.retention.minutes` after its last worker has ended"
+        )
+
     async def ping(self) -> None:
         await self._positions.ping()
 

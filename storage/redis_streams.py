@@ -170,6 +170,16 @@ class RedisStreams:
             raise LookupError(f"the group {group} has never read {topic}")
         return moved
 
+    async def forget(self, group: str) -> int:
+        streams = [
+            stream for _, stream, groups in await self._groups() if group.encode() in (g["name"] for g in groups)
+        ]
+        for stream in streams:
+            await self._redis.commands.xgroup_destroy(stream, group)
+        if not streams:
+            raise LookupError(f"no topic has been read by a group {group}")
+        return len(streams)
+
     async def ping(self) -> None:
         await self._redis.ping()
 

@@ -351,6 +351,8 @@ def test_dead_letters_and_schema_and_migrate(installation, tmp_path):
     assert (tmp_path / "asyncapi.json").exists()
     assert newest_version() in installation.run("migrate").stdout
     assert "known are" in installation.run("work", "no-such-group").stderr
+    assert "no topic has been read" in installation.run("log", "forget", "no-such-group").stderr
+    assert "of this release" in installation.run("log", "forget", "search").stderr
     assert installation.run("version").stdout.strip()
 
 

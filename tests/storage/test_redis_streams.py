@@ -159,6 +159,17 @@ async def test_a_lease_is_released_once_no_read_can_get_records(event_log, redis
     await reader.task
 
 
+async def test_a_group_without_workers_is_forgotten(event_log, database):
+    await event_log.append(1, records(keys=20, each=1))
+    reader = Reader(event_log, "gone", database)
+    await reader.until(20)
+    await reader.end()
+    with pytest.raises(LookupError):
+        await event_log.forget("another")
+    assert await event_log.forget("gone") == PARTITIONS
+    assert await event_log.lags() == []
+
+
 async def test_a_group_continues_after_errors_while_reading(event_log, redis, monkeypatch, database):
     read, stumbled = redis.blocking.xreadgroup, asyncio.Event()
 
