@@ -34,7 +34,7 @@ from channels.messages import (
     RightsChanged,
     encode_push,
 )
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from protocol.events import Narrowed
 from protocol.pushes import Push
 from storage.redis_link import LinkScript
@@ -57,9 +57,9 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Broadcaster:
-    def __init__(self, shards: Shards, names: Names, kinds: Kinds) -> None:
+    def __init__(self, shards: Shards, keys: RedisKeys, kinds: Kinds) -> None:
         self._shards = shards
-        self._names = names
+        self._keys = keys
         self._kinds = kinds
 
     async def publish(
@@ -87,11 +87,11 @@ class Broadcaster:
         body = _body(push, actor_id, about, **recipients)
         history = push.history
         arguments = (
-            self._shards.publish_command, self._names.redis_channel(channel), push.id, body, history.pushes,
+            self._shards.publish_command, self._keys.redis_channel(channel), push.id, body, history.pushes,
             history.bytes, KEEP_BODIES_S * 1_000_000, MOST_IDS_OF_A_CHANNEL, REMEMBER_S, push.event, order,
         )  # fmt: skip
         outcome = await self._shards.run(
-            self._shards.of(channel), PUBLISH_TO_CHANNEL, self._names.channel_keys(channel), arguments
+            self._shards.of(channel), PUBLISH_TO_CHANNEL, self._keys.channel_keys(channel), arguments
         )
         return bool(outcome >= 0)
 
@@ -100,7 +100,7 @@ class Broadcaster:
     ) -> "asyncio.Future[object]":
         """Publish a push that is not kept for who misses it. Raises RedisError, and so does the future."""
         body = _body(push, actor_id, **recipients)
-        return self._shards.publish(self._shards.of(channel), self._names.redis_channel(channel), b"E" + body)
+        return self._shards.publish(self._shards.of(channel), self._keys.redis_channel(channel), b"E" + body)
 
     async def publish_to_users(
         self,
@@ -118,7 +118,7 @@ class Broadcaster:
         body = _body(push, actor_id, about, **recipients)
         by_shard: defaultdict[int, list[int]] = defaultdict(list)
         for user_id in user_ids:
-            by_shard[self._names.shard_of_user(user_id)].append(user_id)
+            by_shard[self._keys.shard_of_user(user_id)].append(user_id)
         await asyncio.gather(
             *(self._publish_on_shard(shard, of_shard, push, body) for shard, of_shard in by_shard.items())
         )
@@ -129,7 +129,7 @@ class Broadcaster:
             await self._publish_page(shard, user_ids[start : start + PAGE], push, body)
 
     async def _publish_page(self, shard: int, user_ids: Sequence[int], push: Push, body: bytes) -> None:
-        keys = (self._names.clock(shard), self._names.bodies(shard) + push.id)
+        keys = (self._keys.clock(shard), self._keys.bodies(shard) + push.id)
         kept_s = KEEP_BODIES_S if push.flow == "recover" else 0
         await self._shards.run(
             shard,
@@ -137,13 +137,13 @@ class Broadcaster:
             keys,
             (
                 self._shards.publish_command,
-                self._names.node_prefix(shard),
+                self._keys.node_prefix(shard),
                 push.id,
                 body,
                 MOST_IDS_OF_AN_INBOX,
                 REMEMBER_S,
                 kept_s,
-                *self._names.users(shard),
+                *self._keys.users(shard),
                 *user_ids,
             ),
         )
@@ -177,7 +177,7 @@ class Broadcaster:
     async def empty(self, channel: str, keeps: int = 0, ages: Ages = "all") -> None:
         """Take users of these ages out of the channel, on all nodes, except the user `keeps`."""
         body = b"C" + _encode(Emptied(channel, keeps, ages))
-        await self._shards.publish(self._shards.of(channel), self._names.redis_channel(channel), body)
+        await self._shards.publish(self._shards.of(channel), self._keys.redis_channel(channel), body)
 
     async def change_hiding(self, changed: HidingChanged) -> None:
         await self._send_for(changed.user_ids, lambda here: msgspec.structs.replace(changed, user_ids=here))
@@ -196,17 +196,17 @@ class Broadcaster:
             await self.send_to_all_nodes(revoked)
 
     async def send_to_all_nodes(self, control: Control) -> None:
-        await self._shards.publish(0, self._names.control_channel(), b"C" + _encode(control))
+        await self._shards.publish(0, self._keys.control_channel(), b"C" + _encode(control))
 
     async def send_to_node(self, node: str, control: Control) -> None:
-        await self._shards.publish(self._shards.of(node), self._names.node_channel(node), b"C" + _encode(control))
+        await self._shards.publish(self._shards.of(node), self._keys.node_channel(node), b"C" + _encode(control))
 
     async def _send_for(self, user_ids: Sequence[int], control: Callable[[list[int]], PersonalControl]) -> None:
         by_node: defaultdict[str, list[int]] = defaultdict(list)
         now = time.time()
         answers = [
             self._shards.call(
-                self._names.shard_of_user(user_id), "ZRANGEBYSCORE", self._names.locations(user_id), now, "+inf"
+                self._keys.shard_of_user(user_id), "ZRANGEBYSCORE", self._keys.locations(user_id), now, "+inf"
             )
             for user_id in user_ids
         ]

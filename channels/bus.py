@@ -37,7 +37,7 @@ from channels.messages import (
     offset_text,
 )
 from channels.metrics import BUS_LAG
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from channels.seen_pushes import SeenPushes
 from channels.subscriptions import SubscriptionFailed, Subscriptions
 from storage.shards import Shards
@@ -54,7 +54,7 @@ class Bus:
     def __init__(
         self,
         shards: Shards,
-        key_names: Names,
+        keys: RedisKeys,
         members: Members,
         delivery: Delivery,
         gaps: Gaps,
@@ -65,7 +65,7 @@ class Bus:
         node: str,
     ) -> None:
         self._shards = shards
-        self._names = key_names
+        self._keys = keys
         self._members = members
         self._delivery = delivery
         self._gaps = gaps
@@ -74,7 +74,7 @@ class Bus:
         self._hooks = hooks
         self._recheck = recheck
         self._seen = SeenPushes()
-        self._own = (*key_names.node_channels(node), (0, key_names.control_channel()))
+        self._own = (*keys.node_channels(node), (0, keys.control_channel()))
         self._background = Background("bus")
 
     async def resume(self, shards: Sequence[int]) -> None:
@@ -111,7 +111,7 @@ class Bus:
                 case b"P":
                     ids, _, body = data[1 + CLOCK_LENGTH :].partition(b"\n")
                     user_ids = [int(user_id) for user_id in ids.split(b",")]
-                    shard, clock = self._names.shard_of_user(user_ids[0]), data[1 : 1 + CLOCK_LENGTH].decode()
+                    shard, clock = self._keys.shard_of_user(user_ids[0]), data[1 : 1 + CLOCK_LENGTH].decode()
                     written = _finish(body, "", shard, clock)
                     if not written.offset:  # the script that keeps a push in the inboxes drops repetitions itself
                         user_ids = [user_id for user_id in user_ids if self._seen.add(written.id, user_id)]

@@ -18,8 +18,8 @@ from channels.kinds import Kinds
 from channels.locations import RECOVERY_WINDOW_S
 from channels.members import Member, Members
 from channels.metrics import GAPS, REPLAYED
-from channels.names import Names
 from channels.recovery import BEGIN, Offset, Recovery
+from channels.redis_keys import RedisKeys
 from storage.redis import RedisError
 from storage.shards import Shards
 
@@ -49,7 +49,7 @@ class Gaps:
     def __init__(
         self,
         shards: Shards,
-        names: Names,
+        keys: RedisKeys,
         members: Members,
         delivery: Delivery,
         recovery: Recovery,
@@ -58,7 +58,7 @@ class Gaps:
     ) -> None:
         """recheck: compares sessions, hiding and rights with PostgreSQL; returns whether it could."""
         self._shards = shards
-        self._names = names
+        self._keys = keys
         self._members = members
         self._delivery = delivery
         self._recovery = recovery
@@ -100,7 +100,7 @@ class Gaps:
     async def begin(self, shards: Sequence[int]) -> Missed:
         """Record the gap, before the node subscribes again and receives newer pushes. Raises RedisError."""
         run_id = await self._run_id(shards[0])
-        began = [await self._shards.run(shard, BEGIN, [self._names.clock(shard)], [run_id]) for shard in shards]
+        began = [await self._shards.run(shard, BEGIN, [self._keys.clock(shard)], [run_id]) for shard in shards]
         missed = Missed({}, {}, {})
         for shard, (clock, since) in zip(shards, began, strict=True):
             heard, heard_at = self._delivered(shard)
@@ -195,7 +195,7 @@ class Gaps:
                 lost.update(self._members.in_channel(channel))
         inboxes: dict[int, Offset] = {}
         for user_id in self._members.users:
-            shard = self._names.shard_of_user(user_id)
+            shard = self._keys.shard_of_user(user_id)
             since = missed.get(shard)
             if since is not None:
                 inboxes[user_id] = since

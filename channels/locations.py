@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from storage.redis_link import LinkScript
 from storage.shards import Shards
 
@@ -30,9 +30,9 @@ def location(node: str, pid: str) -> str:
 
 
 class Locations:
-    def __init__(self, shards: Shards, names: Names) -> None:
+    def __init__(self, shards: Shards, keys: RedisKeys) -> None:
         self._shards = shards
-        self._names = names
+        self._keys = keys
 
     async def renew(self, node: str, sockets: Sequence[tuple[int, str]]) -> None:
         """Renew the locations of these sockets (user id, pid) on that node. Raises RedisError.
@@ -43,7 +43,7 @@ class Locations:
         for start in range(0, len(sockets), _PAGE):
             answer = None
             for user_id, pid in sockets[start : start + _PAGE]:
-                shard, key = self._names.shard_of_user(user_id), self._names.locations(user_id)
+                shard, key = self._keys.shard_of_user(user_id), self._keys.locations(user_id)
                 if not self._shards.is_up([shard]):
                     continue
                 self._shards.send(shard, "ZADD", key, until, location(node, pid))
@@ -55,7 +55,7 @@ class Locations:
         """Return the users among these who have sockets on a node, or may reconnect. Raises RedisError."""
         by_shard: defaultdict[int, list[int]] = defaultdict(list)
         for user_id in user_ids:
-            by_shard[self._names.shard_of_user(user_id)].append(user_id)
+            by_shard[self._keys.shard_of_user(user_id)].append(user_id)
         found = await asyncio.gather(
             *(
                 self._online_on_shard(shard, of_shard[start : start + _PAGE])
@@ -66,7 +66,7 @@ class Locations:
         return {int(user_id) for of_page in found for user_id in of_page}
 
     async def _online_on_shard(self, shard: int, user_ids: Sequence[int]) -> list[bytes]:
-        prefix = self._names.users(shard).locations
-        keys = (self._names.clock(shard),)
+        prefix = self._keys.users(shard).locations
+        keys = (self._keys.clock(shard),)
         ids: list[bytes] = await self._shards.run(shard, ONLINE, keys, (time.time(), prefix, *user_ids))
         return ids

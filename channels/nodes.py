@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import Counter
 
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from storage.redis import RedisError
 from storage.redis_link import LinkScript
 from storage.shards import Shards
@@ -33,7 +33,7 @@ class Nodes:
     def __init__(
         self,
         shards: Shards,
-        names: Names,
+        keys: RedisKeys,
         node: str,
         on_dead: Callable[[str], Awaitable[None]],
         on_forgotten: Callable[[], None],
@@ -42,7 +42,7 @@ class Nodes:
         self._on_dead = on_dead
         self._on_forgotten = on_forgotten
         self._shards = shards
-        self._names = names
+        self._keys = keys
         self._node = node
         self._steady_since: float | None = None
         self._beaten_at = 0.0
@@ -53,7 +53,7 @@ class Nodes:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                known, dead = await self._shards.run(0, BEAT, (self._names.nodes(),), (self._node, DEAD_AFTER_S))
+                known, dead = await self._shards.run(0, BEAT, (self._keys.nodes(),), (self._node, DEAD_AFTER_S))
                 now = loop.time()
                 if self._steady_since is None or now - self._beaten_at > DEAD_AFTER_S / 2:
                     self._steady_since = now
@@ -83,19 +83,19 @@ class Nodes:
                 log.exception("the users of a dead node could not be removed yet", dead=node)
 
     async def _reap(self, node: str) -> None:
-        lock = self._names.reaping(node)
+        lock = self._keys.reaping(node)
         if not await self._shards.call(0, "SET", lock, self._node, "NX", "EX", REAPING_S):
             return
         try:
             if await self._is_silent(node):  # checked again, as the list may be minutes old
                 log.warning("a node is dead: its users are removed from rosters and presence", dead=node)
                 await self._on_dead(node)
-                await self._shards.call(0, "ZREM", self._names.nodes(), node)
+                await self._shards.call(0, "ZREM", self._keys.nodes(), node)
                 REAPED.inc()
         finally:
             self._shards.send(0, "DEL", lock)
 
     async def _is_silent(self, node: str) -> bool:
-        said = await self._shards.call(0, "ZSCORE", self._names.nodes(), node)
+        said = await self._shards.call(0, "ZSCORE", self._keys.nodes(), node)
         seconds, _ = await self._shards.call(0, "TIME")
         return said is not None and int(seconds) - float(said) > DEAD_AFTER_S

@@ -15,7 +15,7 @@ import msgspec
 
 from channels.locations import LIFETIME_S, RECOVERY_WINDOW_S, location
 from channels.messages import CLOCK_LENGTH, Superseded, Written, decode_frames, finish, offset_text
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from protocol.wire import OFFSET_LENGTH
 from storage.redis_link import LinkScript
 from storage.shards import Shards
@@ -75,15 +75,15 @@ class Claimed(NamedTuple):
 class Recovery:
     """Coroutines raise RedisError. Other methods do not wait; if Redis is down, what they change expires by itself."""
 
-    def __init__(self, shards: Shards, names: Names, node: str) -> None:
+    def __init__(self, shards: Shards, keys: RedisKeys, node: str) -> None:
         self._shards = shards
-        self._names = names
+        self._keys = keys
         self._node = node
 
     async def enter(self, user_id: int, session_id: int, pid: str) -> Offset:
         """Keep pushes to that user from now on. Returns the offset now."""
-        shard = self._names.shard_of_user(user_id)
-        keys = (self._names.clock(shard), self._names.locations(user_id), self._names.session(user_id, pid))
+        shard = self._keys.shard_of_user(user_id)
+        keys = (self._keys.clock(shard), self._keys.locations(user_id), self._keys.session(user_id, pid))
         clock = await self._shards.run(shard, ENTER, keys, self._arguments(pid, session_id))
         return Offset(shard, int(clock))
 
@@ -94,17 +94,15 @@ class Recovery:
 
         Returns None if the session cannot be recovered: its record is gone or another session's, or pushes are missing.
         """
-        names = self._names
-        shard = names.shard_of_user(user_id)
+        shard = self._keys.shard_of_user(user_id)
         if last.shard >= self._shards.amount:
             return None
         keys = (
-            names.clock(shard), names.locations(user_id), names.session(user_id, pid), names.inbox(user_id),
-            names.cut(user_id),
+            self._keys.clock(shard), self._keys.locations(user_id), self._keys.session(user_id, pid),
+            self._keys.inbox(user_id), self._keys.cut(user_id),
         )  # fmt: skip
-        answer = await self._shards.run(
-            shard, CLAIM, keys, (*self._arguments(pid, session_id), _read_from(last, shard), names.bodies(shard), pid)
-        )
+        place = _read_from(last, shard), self._keys.bodies(shard)
+        answer = await self._shards.run(shard, CLAIM, keys, (*self._arguments(pid, session_id), *place, pid))
         if answer is None:
             return None
         clock, number, node, channels, missed = answer
@@ -118,7 +116,7 @@ class Recovery:
     def first_missed(self, user_id: int, channel: str, watched: WatchedChannel, last: Offset) -> Offset:
         """Where to read a channel from: the client's last offset, or when it joined by its user's clock."""
         joined = watched.joined
-        if self._shards.of(channel) == last.shard != self._names.shard_of_user(user_id):
+        if self._shards.of(channel) == last.shard != self._keys.shard_of_user(user_id):
             joined -= OTHER_SHARDS_MARGIN_US
         return Offset(last.shard, max(last.clock, joined))
 
@@ -128,7 +126,7 @@ class Recovery:
         for channel, offset in since.items():
             shard = self._shards.of(channel)
             answers[channel] = self._shards.run(
-                shard, READ_CHANNEL, self._names.channel_keys(channel), (_read_from(offset, shard),)
+                shard, READ_CHANNEL, self._keys.channel_keys(channel), (_read_from(offset, shard),)
             )
         return {channel: _read(await answer, channel, self._shards.of(channel)) for channel, answer in answers.items()}
 
@@ -136,18 +134,18 @@ class Recovery:
         """Read the inboxes of users in the same way."""
         answers = {}
         for user_id, offset in since.items():
-            shard = self._names.shard_of_user(user_id)
-            keys = (self._names.clock(shard), self._names.inbox(user_id), self._names.cut(user_id))
-            arguments = (_read_from(offset, shard), self._names.bodies(shard))
+            shard = self._keys.shard_of_user(user_id)
+            keys = (self._keys.clock(shard), self._keys.inbox(user_id), self._keys.cut(user_id))
+            arguments = (_read_from(offset, shard), self._keys.bodies(shard))
             answers[user_id] = self._shards.run(shard, READ_INBOX, keys, arguments)
         return {
-            user_id: _read(await answer, "", self._names.shard_of_user(user_id)) for user_id, answer in answers.items()
+            user_id: _read(await answer, "", self._keys.shard_of_user(user_id)) for user_id, answer in answers.items()
         }
 
     def remember_channel(self, user_id: int, pid: str, channel: str, owner_id: int) -> "asyncio.Future[object]":
         """Add the channel to the session's record, before the socket joins it. Raises RedisError, as the future may."""
         shard, key = self._session(user_id, pid)
-        return self._shards.run(shard, WATCH, (self._names.clock(shard), key), (channel, owner_id, MOST_CHANNELS_KEPT))
+        return self._shards.run(shard, WATCH, (self._keys.clock(shard), key), (channel, owner_id, MOST_CHANNELS_KEPT))
 
     def forget_channel(self, user_id: int, pid: str, channel: str) -> None:
         shard, key = self._session(user_id, pid)
@@ -165,12 +163,12 @@ class Recovery:
     def leave(self, user_id: int, pid: str, claim: int, *, goodbye: bool) -> None:
         """The socket has closed. goodbye: its client will not reconnect, so nothing is kept for it."""
         shard, key = self._session(user_id, pid)
-        keys = (self._names.locations(user_id), key)
+        keys = (self._keys.locations(user_id), key)
         arguments = (location(self._node, pid), claim, 0 if goodbye else RECOVERY_WINDOW_S)
         self._shards.send(shard, "EVALSHA", LEAVE.digest, 2, *keys, *arguments)
 
     def _session(self, user_id: int, pid: str) -> tuple[int, str]:
-        return self._names.shard_of_user(user_id), self._names.session(user_id, pid)
+        return self._keys.shard_of_user(user_id), self._keys.session(user_id, pid)
 
     def _arguments(self, pid: str, session_id: int) -> tuple[str, int, int, int, str]:
         return location(self._node, pid), LIFETIME_S, session_id, SESSION_LIFETIME_S, self._node

@@ -9,8 +9,8 @@ from channels.hooks import HooksByKind
 from channels.members import Member, Members
 from channels.messages import Ages
 from channels.metrics import CHANNELS
-from channels.names import Names
 from channels.recovery import Recovery
+from channels.redis_keys import RedisKeys
 from storage.redis import RedisError
 from storage.shards import Shards
 
@@ -27,14 +27,14 @@ class Subscriptions:
     def __init__(
         self,
         shards: Shards,
-        key_names: Names,
+        keys: RedisKeys,
         members: Members,
         delivery: Delivery,
         recovery: Recovery,
         hooks: HooksByKind,
     ) -> None:
         self._shards = shards
-        self._names = key_names
+        self._keys = keys
         self._members = members
         self._delivery = delivery
         self._recovery = recovery
@@ -53,7 +53,7 @@ class Subscriptions:
         `join` subscribes to channels that are joined during this time. Raises RedisError.
         """
         here = [channel for channel in self._members.channels if self._shards.of(channel) in shards]
-        wanted = [(self._shards.of(channel), self._names.redis_channel(channel)) for channel in here]
+        wanted = [(self._shards.of(channel), self._keys.redis_channel(channel)) for channel in here]
         self._subscribed.update(redis_channel for _, redis_channel in wanted)
         wanted += [(shard, redis_channel) for shard, redis_channel in own if shard in shards]
         for start in range(0, len(wanted), PAGE):
@@ -67,7 +67,7 @@ class Subscriptions:
         """
         if not self._members.join(member, channel, owner_id):
             return
-        redis_channel = self._names.redis_channel(channel)
+        redis_channel = self._keys.redis_channel(channel)
         if redis_channel in self._subscribed:
             return
         try:
@@ -132,7 +132,7 @@ class Subscriptions:
 
     def _unsubscribe_empty(self, channels: Iterable[str]) -> None:
         for channel in channels:
-            redis_channel = self._names.redis_channel(channel)
+            redis_channel = self._keys.redis_channel(channel)
             if redis_channel in self._subscribed and not self._members.in_channel(channel):
                 self._subscribed.discard(redis_channel)
                 CHANNELS.set(len(self._subscribed))

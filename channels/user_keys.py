@@ -2,7 +2,7 @@
 
 import asyncio
 
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from storage.feeds import Feeds
 from storage.recommendations import Recommendations
 from storage.seen_posts import SeenPosts
@@ -11,22 +11,22 @@ from storage.shards import Shards
 
 class UserKeys:
     def __init__(
-        self, feeds: Feeds, seen: SeenPosts, recommendations: Recommendations, shards: Shards, names: Names
+        self, feeds: Feeds, seen: SeenPosts, recommendations: Recommendations, shards: Shards, keys: RedisKeys
     ) -> None:
         """shards: of the realtime paths."""
         self._feeds = feeds
         self._seen = seen
         self._recommendations = recommendations
         self._shards = shards
-        self._names = names
+        self._keys = keys
 
     async def forget(self, user_id: int) -> None:
         """Delete the feed, posts seen, recommendations, presence, locations and missed pushes. Raises RedisError."""
-        names = self._names
-        keys = [names.presence(user_id), names.locations(user_id), names.inbox(user_id), names.cut(user_id)]
+        own = self._keys
+        keys = [own.presence(user_id), own.locations(user_id), own.inbox(user_id), own.cut(user_id)]
         await asyncio.gather(
             self._feeds.forget(user_id),
             self._seen.forget(user_id),
             self._recommendations.forget(user_id),
-            self._shards.call(names.shard_of_user(user_id), "UNLINK", *keys),
+            self._shards.call(own.shard_of_user(user_id), "UNLINK", *keys),
         )

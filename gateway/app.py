@@ -112,7 +112,7 @@ class WorkerProcess:
                 SeenPosts(stores.data_shards),
                 Recommendations(stores.data_shards),
                 stores.shards,
-                stores.names,
+                stores.redis_keys,
             ),
             username_reservation=timedelta(days=stores.settings.username_reservation),
             export_key=build_export_keys(stores.settings)[0],

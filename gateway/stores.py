@@ -13,7 +13,7 @@ import structlog
 from channels import broadcaster, locations, nodes, recovery
 from channels.broadcaster import Broadcaster
 from channels.locations import Locations
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from gateway.channel_kinds import KINDS
 from gateway.event_logs import open_event_log
 from gateway.observability import POSTGRES_POOL
@@ -71,7 +71,7 @@ class Stores:
     event_log: EventLog
     feeds: Feeds
     shards: Shards
-    names: Names
+    redis_keys: RedisKeys
     locations: Locations
     broadcaster: Broadcaster
     roster: Roster
@@ -108,7 +108,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         closing.push_async_callback(shards.stop)
         async with _reaching(settings.realtime_redis, "DAIRA_REALTIME_REDIS_URL"):
             await shards.start()
-        names = Names(shards)
+        redis_keys = RedisKeys(shards)
         voice_server = VoiceServer(*settings.livekit) if settings.livekit else None
         if voice_server is not None:
             closing.push_async_callback(voice_server.close)
@@ -132,9 +132,9 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             event_log=event_log,
             feeds=feeds,
             shards=shards,
-            names=names,
-            locations=Locations(shards, names),
-            broadcaster=Broadcaster(shards, names, KINDS),
+            redis_keys=redis_keys,
+            locations=Locations(shards, redis_keys),
+            broadcaster=Broadcaster(shards, redis_keys, KINDS),
             roster=Roster(shards),
             objects=objects,
             object_files=object_files,

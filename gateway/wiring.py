@@ -101,14 +101,14 @@ class Parts(NamedTuple):
 
 def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     """node: its name, unique among all nodes that are or have been."""
-    shards, names, broadcaster = stores.shards, stores.names, stores.broadcaster
+    shards, keys, broadcaster = stores.shards, stores.redis_keys, stores.broadcaster
     members = Members(KINDS)
     own_counts = OwnCounts(database, members)
     delivery = Delivery(members, dict.fromkeys(OWN_COUNTS, own_counts.deliver))
-    recovery = Recovery(shards, names, node)
+    recovery = Recovery(shards, keys, node)
     pulse = Pulse(stores.roster, broadcaster, database)
     attendance = Attendance(stores.roster, pulse, members, broadcaster, database, node)
-    presence = Tracker(shards, names, members, broadcaster, node)
+    presence = Tracker(shards, keys, members, broadcaster, node)
     services = _services(stores, database, members, attendance, pulse, presence)
 
     # Members of channels, and their rights.
@@ -120,20 +120,20 @@ def build_parts(stores: Stores, database: Database, node: str) -> Parts:
             PRESENCE: PresenceHooks(presence),
         },
     )
-    subscriptions = Subscriptions(shards, names, members, delivery, recovery, hooks)
+    subscriptions = Subscriptions(shards, keys, members, delivery, recovery, hooks)
     rights = Rights(database, subscriptions, KINDS, hooks)
     sign_ins = SignIns(database)
     catching_up = CatchingUp(services, members, subscriptions, stores.locations, rights, sign_ins, KINDS, node)
 
     # Pushes over Redis, and the replay of missed ones.
-    gaps = Gaps(shards, names, members, delivery, recovery, KINDS, catching_up.recheck)
-    bus = Bus(shards, names, members, delivery, gaps, subscriptions, KINDS, hooks, rights.recheck, node)
+    gaps = Gaps(shards, keys, members, delivery, recovery, KINDS, catching_up.recheck)
+    bus = Bus(shards, keys, members, delivery, gaps, subscriptions, KINDS, hooks, rights.recheck, node)
 
     async def remove_users_of(dead: str) -> None:
         await presence.remove_users_of(dead)
         await attendance.remove_users_of(dead)
 
-    nodes = Nodes(shards, names, node, on_dead=remove_users_of, on_forgotten=catching_up.begin)
+    nodes = Nodes(shards, keys, node, on_dead=remove_users_of, on_forgotten=catching_up.begin)
 
     # What connections share.
     replay = Replay(members, subscriptions, recovery, rights, KINDS, hooks)

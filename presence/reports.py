@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from channels.background import Background
 from channels.broadcaster import Broadcaster
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from presence.metrics import CHANGES
 from presence.presence_channel import PRESENCE
 from presence.view import changed, shown
@@ -60,9 +60,9 @@ class Report(NamedTuple):
 
 
 class Reports:
-    def __init__(self, shards: Shards, names: Names, broadcaster: Broadcaster, node: str) -> None:
+    def __init__(self, shards: Shards, keys: RedisKeys, broadcaster: Broadcaster, node: str) -> None:
         self._shards = shards
-        self._names = names
+        self._keys = keys
         self._broadcaster = broadcaster
         self._node = node
         # By shard: the newest report of each user, and apart from it whether watchers need a push.
@@ -85,7 +85,7 @@ class Reports:
         """Send it soon, instead of an older one of the same user that waits. A user who has left is settled later."""
         if report.what in ("here", "gone"):
             self._left.pop(report.user_id, None)
-        shard = self._names.shard_of_user(report.user_id)
+        shard = self._keys.shard_of_user(report.user_id)
         self._waiting[shard][report.user_id, report.what == "push"] = report
         if shard not in self._sending:
             self._sending.add(shard)
@@ -95,7 +95,7 @@ class Reports:
         """Send the reports of a node at once. Raises RedisError: some of them may have arrived."""
         by_shard: defaultdict[int, list[Report]] = defaultdict(list)
         for report in reports:
-            by_shard[self._names.shard_of_user(report.user_id)].append(report)
+            by_shard[self._keys.shard_of_user(report.user_id)].append(report)
         await asyncio.gather(
             *(
                 self._send_batch(node, shard, some[start : start + BATCH])
@@ -149,7 +149,7 @@ class Reports:
         keys = [self._users(shard, node)]
         arguments: list[Part] = [node, PUSHES_APART_MS, KEPT_S, int(GRACE_S)]
         for user_id, what, chosen, is_idle in reports:
-            key = self._names.presence(user_id)
+            key = self._keys.presence(user_id)
             keys += (key, f"{key}:quiet", f"{key}:late")
             arguments += (what, user_id, *chosen, int(is_idle))
         answer = self._shards.run(shard, UPDATE, keys, arguments)  # raises at once if the link is down

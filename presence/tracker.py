@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from channels.broadcaster import Broadcaster
 from channels.members import Members
 from channels.messages import unkept
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from presence.metrics import ONLINE, UNREPORTED
 from presence.presence_channel import PRESENCE
 from presence.reports import Chosen, Report, Reports
@@ -28,12 +28,12 @@ PAGE = 500
 
 
 class Tracker:
-    def __init__(self, shards: Shards, key_names: Names, members: Members, broadcaster: Broadcaster, node: str) -> None:
+    def __init__(self, shards: Shards, keys: RedisKeys, members: Members, broadcaster: Broadcaster, node: str) -> None:
         self._shards = shards
-        self._names = key_names
+        self._keys = keys
         self._members = members
         self._node = node
-        self._reports = Reports(shards, key_names, broadcaster, node)
+        self._reports = Reports(shards, keys, broadcaster, node)
         self._here: dict[int, Chosen] = {}
         self._idle: set[int] = set()
 
@@ -77,9 +77,9 @@ class Tracker:
         """Return their presence as watchers see it. Raises RedisError."""
         answers = {
             user_id: self._shards.call(
-                self._names.shard_of_user(user_id),
+                self._keys.shard_of_user(user_id),
                 "HMGET",
-                self._names.presence(user_id),
+                self._keys.presence(user_id),
                 "shown",
                 "shown_text",
                 "seen",

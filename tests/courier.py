@@ -111,6 +111,6 @@ class Courier:
 async def gone(cluster: Cluster, person: Person) -> None:
     """Close the user's client, and forget where it was: nothing waits for it to reconnect."""
     await person.close()
-    locations = cluster.stores.names.locations(int(person.id))
-    shard = cluster.stores.names.shard_of_user(int(person.id))
+    locations = cluster.stores.redis_keys.locations(int(person.id))
+    shard = cluster.stores.redis_keys.shard_of_user(int(person.id))
     await cluster.stores.shards.call(shard, "DEL", locations)

@@ -31,7 +31,9 @@ def blink(cluster, node: str) -> None:
 async def forget_location(cluster, who) -> None:
     """Remove a user's locations from Redis, as after an outage that is longer than they are kept."""
     stores = cluster.stores
-    await stores.shards.call(stores.names.shard_of_user(int(who.id)), "DEL", stores.names.locations(int(who.id)))
+    await stores.shards.call(
+        stores.redis_keys.shard_of_user(int(who.id)), "DEL", stores.redis_keys.locations(int(who.id))
+    )
 
 
 @asynccontextmanager

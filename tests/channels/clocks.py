@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from channels import recovery
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from storage.shards import Shards
 
 # µs, in the year 2128: a clock set to it is ahead of the server's time, so each tick adds exactly 1.
@@ -20,4 +20,4 @@ async def server_time(shards: Shards) -> float:
 
 async def set_clock(shards: Shards, last: int, since: int = AHEAD) -> None:
     """The next tick is `last` + 1; the data are whole since `since`."""
-    await shards.call(SHARD, "HSET", Names(shards).clock(SHARD), "last", last, "since", since)
+    await shards.call(SHARD, "HSET", RedisKeys(shards).clock(SHARD), "last", last, "since", since)

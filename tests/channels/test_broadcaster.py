@@ -6,8 +6,8 @@ from collections import deque
 import pytest
 
 from channels.broadcaster import PUBLISH_TO_CHANNEL, PUBLISH_TO_USERS
-from channels.names import Names
 from channels.recovery import READ_CHANNEL
+from channels.redis_keys import RedisKeys
 from storage.shards import Shards
 from tests.channels.clocks import AHEAD, SHARD, set_clock
 from tests.patience import WAIT_S
@@ -22,8 +22,8 @@ class Redis:
 
     def __init__(self, shards: Shards) -> None:
         self.shards = shards
-        self.names = Names(shards)
-        self.keys = self.names.channel_keys(CHANNEL)
+        self.redis_keys = RedisKeys(shards)
+        self.keys = self.redis_keys.channel_keys(CHANNEL)
         self._heard: deque[bytes] = deque()
         shards.listen(lambda _, message: self._heard.append(message), _nothing)
 
@@ -69,21 +69,21 @@ class Redis:
 
     async def locate(self, user_id: int, *locations: str, expiry: float = AHEAD) -> None:
         for each in locations:
-            await self("ZADD", self.names.locations(user_id), repr(expiry), each)
+            await self("ZADD", self.redis_keys.locations(user_id), repr(expiry), each)
 
     async def publish_to(
         self, *users: int, push_id: str = "one", body: str = "body", most_ids: int = 100, body_s: int = BODY_S,
     ) -> None:  # fmt: skip
-        keys = (self.names.clock(SHARD), self.body_key(push_id))
-        prefixes = self.names.users(SHARD)
+        keys = (self.redis_keys.clock(SHARD), self.body_key(push_id))
+        prefixes = self.redis_keys.users(SHARD)
         arguments = ("PUBLISH", "node:", push_id, body, most_ids, IDS_S, body_s, *prefixes, *users)
         await self.shards.run(SHARD, PUBLISH_TO_USERS, keys, arguments)
 
     def body_key(self, push_id: str) -> str:
-        return self.names.bodies(SHARD) + push_id
+        return self.redis_keys.bodies(SHARD) + push_id
 
     async def inbox(self, user_id: int) -> list[str]:
-        return [each.decode() for each in await self("ZRANGE", self.names.inbox(user_id), 0, -1)]
+        return [each.decode() for each in await self("ZRANGE", self.redis_keys.inbox(user_id), 0, -1)]
 
 
 async def _nothing(shards) -> None: ...
@@ -219,9 +219,9 @@ async def test_a_push_is_kept_for_users_who_may_read_it(redis: Redis):
     await redis.publish_to(ALICE, BOB, body="hello")
     for user_id in (ALICE, BOB):
         assert await redis.inbox(user_id) == ["one"]
-        assert 0 < await redis("TTL", redis.names.inbox(user_id)) <= IDS_S
-        assert float(await redis("ZSCORE", redis.names.inbox(user_id), "one")) == AHEAD + 1
-        assert await redis("EXISTS", redis.names.cut(user_id)) == 0
+        assert 0 < await redis("TTL", redis.redis_keys.inbox(user_id)) <= IDS_S
+        assert float(await redis("ZSCORE", redis.redis_keys.inbox(user_id), "one")) == AHEAD + 1
+        assert await redis("EXISTS", redis.redis_keys.cut(user_id)) == 0
     assert await redis("GET", redis.body_key("one")) == b"hello"
     assert 0 < await redis("TTL", redis.body_key("one")) <= BODY_S
 
@@ -252,5 +252,5 @@ async def test_an_inbox_remembers_so_many_ids_and_is_cut_at_the_last_that_it_for
         await redis.publish_to(ALICE, BOB, push_id=push_id, most_ids=2)
     for user_id in (ALICE, BOB):
         assert await redis.inbox(user_id) == ["two", "three"]
-        assert int(await redis("GET", redis.names.cut(user_id))) == AHEAD + 1
-        assert 0 < await redis("TTL", redis.names.cut(user_id)) <= IDS_S
+        assert int(await redis("GET", redis.redis_keys.cut(user_id))) == AHEAD + 1
+        assert 0 < await redis("TTL", redis.redis_keys.cut(user_id)) <= IDS_S

@@ -27,7 +27,7 @@ from channels.messages import (
     Superseded,
     encode_push,
 )
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from channels.seen_pushes import SeenPushes
 from channels.subscriptions import SubscriptionFailed
 from protocol.notifications import NotificationCounted
@@ -62,7 +62,7 @@ class Node(Hooks):
         self.members = Members(kinds)
         self.bus = Bus(
             self.shards,
-            Names(self.shards),
+            RedisKeys(self.shards),
             self.members,
             self,
             self,

@@ -13,8 +13,8 @@ from channels.kinds import Kind, Kinds
 from channels.locations import RECOVERY_WINDOW_S
 from channels.members import Members
 from channels.messages import Written
-from channels.names import Names
 from channels.recovery import BEGIN, Offset
+from channels.redis_keys import RedisKeys
 from tests.channels import people
 from tests.channels.people import act
 from tests.channels.shards import FakeShards
@@ -47,7 +47,7 @@ class Node:
         kinds = Kinds(BOOK, NOISE)
         self.members = Members(kinds)
         self.delivery = Delivery(self.members)
-        self.gaps = Gaps(self.shards, Names(self.shards), self.members, self.delivery, self, kinds, self._recheck)
+        self.gaps = Gaps(self.shards, RedisKeys(self.shards), self.members, self.delivery, self, kinds, self._recheck)
         self.log: list[tuple[object, ...]] = []
         self.logs: dict[str, list[Written] | None] = {}
         self.inboxes: dict[int, list[Written] | None] = {}

@@ -1,7 +1,7 @@
 """Heartbeats of nodes, by the script alone: which nodes are dead."""
 
-from channels.names import Names
 from channels.nodes import BEAT
+from channels.redis_keys import RedisKeys
 from storage.shards import Shards
 from tests.channels.clocks import SHARD, server_time
 
@@ -10,13 +10,13 @@ DEAD_AFTER_S = 60  # long, so that a slow test changes nothing
 
 async def beat(shards: Shards, node: str) -> list[object]:
     """Return 1 or None for whether the node was known and alive, and the dead nodes."""
-    answer: list[object] = await shards.run(SHARD, BEAT, [Names(shards).nodes()], [node, DEAD_AFTER_S])
+    answer: list[object] = await shards.run(SHARD, BEAT, [RedisKeys(shards).nodes()], [node, DEAD_AFTER_S])
     return answer
 
 
 async def be_silent(shards: Shards, node: str, seconds: float) -> None:
     last_beat = await server_time(shards) - seconds
-    await shards.call(SHARD, "ZADD", Names(shards).nodes(), repr(last_beat), node)
+    await shards.call(SHARD, "ZADD", RedisKeys(shards).nodes(), repr(last_beat), node)
 
 
 async def test_a_node_is_known_from_its_first_heartbeat(shards: Shards):
@@ -28,7 +28,7 @@ async def test_a_node_is_known_from_its_first_heartbeat(shards: Shards):
 async def test_a_heartbeat_is_noted_with_the_servers_time(shards: Shards):
     before = await server_time(shards)
     await beat(shards, "a")
-    noted = float(await shards.call(SHARD, "ZSCORE", Names(shards).nodes(), "a"))
+    noted = float(await shards.call(SHARD, "ZSCORE", RedisKeys(shards).nodes(), "a"))
     assert before <= noted <= await server_time(shards)
 
 

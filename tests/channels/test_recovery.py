@@ -8,8 +8,8 @@ from channels import recovery
 from channels.broadcaster import Broadcaster
 from channels.locations import LIFETIME_S, RECOVERY_WINDOW_S
 from channels.messages import Superseded
-from channels.names import Names
 from channels.recovery import BEGIN, SESSION_LIFETIME_S, Offset, Recovery, WatchedChannel
+from channels.redis_keys import RedisKeys
 from gateway.channel_kinds import KINDS
 from protocol.posts import PostDeleted
 from storage.redis_link import LinkScript
@@ -25,11 +25,11 @@ class Redis:
 
     def __init__(self, shards: Shards) -> None:
         self.shards = shards
-        self.names = Names(shards)
-        self.here, self.there = Recovery(shards, self.names, "here"), Recovery(shards, self.names, "there")
-        self.clock = self.names.clock(SHARD)
-        self.locations, self.session = self.names.locations(USER), self.names.session(USER, PID)
-        self.inbox, self.cut = self.names.inbox(USER), self.names.cut(USER)
+        self.keys = RedisKeys(shards)
+        self.here, self.there = Recovery(shards, self.keys, "here"), Recovery(shards, self.keys, "there")
+        self.clock = self.keys.clock(SHARD)
+        self.locations, self.session = self.keys.locations(USER), self.keys.session(USER, PID)
+        self.inbox, self.cut = self.keys.inbox(USER), self.keys.cut(USER)
 
     async def __call__(self, *parts):
         return await self.shards.call(SHARD, *parts)
@@ -43,7 +43,7 @@ class Redis:
     async def push(self, number: int) -> str:
         """Push to the user; return the push's id."""
         push = PostDeleted(id=f"post.deleted:{number}", post_id="1")
-        await Broadcaster(self.shards, self.names, KINDS).publish_to_users([USER], push)
+        await Broadcaster(self.shards, self.keys, KINDS).publish_to_users([USER], push)
         return push.id
 
     async def missed(self, clock: int) -> list[str] | None:
@@ -62,16 +62,16 @@ async def redis(shards: Shards) -> Redis:
 
 
 async def test_the_clock_is_the_servers_time_in_microseconds(shards: Shards):
-    recovery_here = Recovery(shards, Names(shards), "here")
+    recovery_here = Recovery(shards, RedisKeys(shards), "here")
     before = await server_time(shards)
     offset = await recovery_here.enter(USER, SESSION, PID)
     assert before <= offset.clock / 1_000_000 <= await server_time(shards)
-    assert int(await shards.call(SHARD, "HGET", Names(shards).clock(SHARD), "since")) == offset.clock
+    assert int(await shards.call(SHARD, "HGET", RedisKeys(shards).clock(SHARD), "since")) == offset.clock
 
 
 async def test_the_clock_rises_while_the_servers_time_stands_still(shards: Shards):
     await shards.call(SHARD, "SCRIPT", "LOAD", TICKS.text)
-    first, second, last_of_three = await shards.run(SHARD, TICKS, [Names(shards).clock(SHARD)], [])
+    first, second, last_of_three = await shards.run(SHARD, TICKS, [RedisKeys(shards).clock(SHARD)], [])
     assert int(second) == int(first) + 1
     assert int(last_of_three) == int(second) + 3
 
@@ -170,7 +170,7 @@ async def test_a_session_that_lacks_a_push_cannot_be_claimed(redis: Redis, lost:
     if lost == "the log was cut":
         await redis("SET", redis.cut, offset.clock + 1)
     else:
-        await redis("DEL", redis.names.bodies(SHARD) + push_id)
+        await redis("DEL", redis.keys.bodies(SHARD) + push_id)
     assert await redis.claim(offset) is None
     assert await redis("ZRANGE", redis.locations, 0, -1) == [f"here/{PID}".encode()]
 
@@ -211,7 +211,7 @@ async def test_only_pushes_after_the_offset_are_read(redis: Redis):
     first, second = [await redis.push(number) for number in (1, 2)]
     assert await redis.missed(AHEAD + 1) == [first, second]
     assert await redis.missed(AHEAD + 2) == [second]
-    await redis("DEL", redis.names.bodies(SHARD) + second)
+    await redis("DEL", redis.keys.bodies(SHARD) + second)
     assert await redis.missed(AHEAD + 2) is None
 
 

@@ -5,7 +5,6 @@ from msgspec.msgpack import encode
 
 from channels import recovery as module
 from channels.messages import Superseded, encode_push
-from channels.names import Names
 from channels.recovery import (
     CLAIM,
     ENTER,
@@ -18,6 +17,7 @@ from channels.recovery import (
     Recovery,
     WatchedChannel,
 )
+from channels.redis_keys import RedisKeys
 from protocol.posts import PostDeleted
 from tests.channels.shards import FakeShards
 
@@ -31,7 +31,7 @@ def body(push_id: str) -> bytes:
 
 def recovering(amount: int = 1) -> tuple[Recovery, FakeShards]:
     shards = FakeShards(amount)
-    return Recovery(shards, Names(shards), "node"), shards
+    return Recovery(shards, RedisKeys(shards), "node"), shards
 
 
 # ---------------------------------------------------------------------------------------------- offsets

@@ -9,7 +9,7 @@ from channels import subscriptions as module
 from channels.hooks import Hooks, HooksByKind
 from channels.kinds import Kind, Kinds
 from channels.members import Members
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from channels.subscriptions import SubscriptionFailed, Subscriptions
 from tests.channels.people import Socket
 from tests.channels.shards import FakeShards
@@ -26,7 +26,7 @@ class World(Hooks):
         self.shards = FakeShards(2)
         self.members = Members(Kinds(BOOK))
         hooks = HooksByKind(Kinds(BOOK), {BOOK: self})
-        self.subscriptions = Subscriptions(self.shards, Names(self.shards), self.members, self, self, hooks)
+        self.subscriptions = Subscriptions(self.shards, RedisKeys(self.shards), self.members, self, self, hooks)
         self.told: list[tuple[int, str, bool]] = []
         self.forgotten: list[tuple[int, str, str]] = []
 

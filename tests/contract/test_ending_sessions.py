@@ -96,7 +96,7 @@ async def test_a_changed_password_ends_the_recovery_of_the_callers_socket(cluste
     alice, _ = await register(cluster)
     [member] = cluster.node_a.parts.members.of_user(int(alice.id))
     stores = cluster.node_a._stores
-    shard, key = stores.names.shard_of_user(member.user_id), stores.names.session(member.user_id, member.pid)
+    shard, key = stores.redis_keys.shard_of_user(member.user_id), stores.redis_keys.session(member.user_id, member.pid)
     assert await stores.shards.call(shard, "EXISTS", key) == 1
     change = {"old_password": PASSWORD, "new_password": "another password"}
     await alice.call("auth.change_password", **change)

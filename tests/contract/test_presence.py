@@ -51,21 +51,21 @@ async def ask_redis(cluster, who, command: str, *parts):
     """Return what the node stores about that user's presence."""
     stores, user_id = cluster.stores, int(who.id)
     return await stores.shards.call(
-        stores.names.shard_of_user(user_id), command, stores.names.presence(user_id), *parts
+        stores.redis_keys.shard_of_user(user_id), command, stores.redis_keys.presence(user_id), *parts
     )
 
 
 async def may_be_told(cluster, who) -> None:
     """Wait until the next push about the user may be sent: one second after the last one."""
     stores, user_id = cluster.stores, int(who.id)
-    quiet = f"{stores.names.presence(user_id)}:quiet"
-    while await stores.shards.call(stores.names.shard_of_user(user_id), "EXISTS", quiet):
+    quiet = f"{stores.redis_keys.presence(user_id)}:quiet"
+    while await stores.shards.call(stores.redis_keys.shard_of_user(user_id), "EXISTS", quiet):
         await asyncio.sleep(0.05)
 
 
 def break_saying(cluster, monkeypatch, who, what: str, *, behind: bool = False) -> None:
     """Make node a lose Redis when it reports that status of the user."""
-    person = cluster.stores.names.presence(int(who.id))
+    person = cluster.stores.redis_keys.presence(int(who.id))
 
     def is_meant(shard: int, script, keys, arguments) -> bool:
         return person in keys and what in arguments
@@ -147,7 +147,7 @@ async def test_a_status_set_just_before_leaving_is_pushed_during_the_grace_perio
 async def test_a_node_forgets_a_user_who_is_only_on_another_node(cluster, person, short_grace):
     mona, node = await person("mona"), cluster.node_a
     await cluster.again(mona, node="b")
-    shard = cluster.stores.names.shard_of_user(int(mona.id))
+    shard = cluster.stores.redis_keys.shard_of_user(int(mona.id))
 
     async def is_of_node() -> int:
         return await cluster.stores.shards.call(

@@ -362,7 +362,9 @@ async def test_an_edit_notifies_and_counts_new_mentions(cluster: Cluster, person
 async def forget_pushes(cluster: Cluster, person: Person) -> None:
     """Make the invitations look old."""
     stores = cluster.stores
-    await stores.shards.call(stores.names.shard_of_user(int(person.id)), "DEL", stores.names.inbox(int(person.id)))
+    await stores.shards.call(
+        stores.redis_keys.shard_of_user(int(person.id)), "DEL", stores.redis_keys.inbox(int(person.id))
+    )
 
 
 # ---------------------------------------------------------------------------------------------- suspension

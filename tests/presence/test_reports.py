@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from presence import reports as module
 from presence.reports import Chosen, Report, Reports
 from protocol.presence import PresenceChanged
@@ -70,8 +70,8 @@ class Broadcaster:
 class World:
     def __init__(self, shards: int = 1) -> None:
         self.redis, self.broadcaster = Redis(shards), Broadcaster()
-        names = Names(self.redis)  # type: ignore[arg-type]
-        self.reports = Reports(self.redis, names, self.broadcaster, "here")  # type: ignore[arg-type]
+        keys = RedisKeys(self.redis)  # type: ignore[arg-type]
+        self.reports = Reports(self.redis, keys, self.broadcaster, "here")  # type: ignore[arg-type]
 
     def add(self, *reports: tuple[int, str]) -> None:
         for user, what in reports:

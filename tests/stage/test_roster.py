@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from channels.names import Names
+from channels.redis_keys import RedisKeys
 from stage import roster as module
 from stage.roster import KEPT_S, PULSE, Absence, Entered, Gone, Roster
 from storage.shards import Shards
@@ -20,7 +20,7 @@ class Room(Roster):
 
     def __init__(self, shards: Shards) -> None:
         super().__init__(shards)
-        self.clock_key = Names(shards).clock(SHARD)
+        self.clock_key = RedisKeys(shards).clock(SHARD)
 
     async def redis(self, *parts):
         return await self._shards.call(SHARD, *parts)

@@ -27,7 +27,7 @@ async def main() -> None:
         async def to_users(user_ids: list[str]) -> None:
             await stores.broadcaster.publish_to_users(list(map(int, user_ids)), next_tick())
 
-        tracker = Tracker(stores.shards, stores.names, Members(KINDS), stores.broadcaster, "flood")
+        tracker = Tracker(stores.shards, stores.redis_keys, Members(KINDS), stores.broadcaster, "flood")
 
         async def flood(rate: float, seconds: float, people: list[str]) -> int:
             """Report presence changes as a node does, each a new one. Returns how many were made."""

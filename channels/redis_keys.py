@@ -1,4 +1,4 @@
-"""Names the keys and Redis channels that hold data of channels, users and nodes."""
+"""The names of keys and of Redis channels that hold data of channels, users and nodes."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class UserPrefixes(NamedTuple):
     cut: str
 
 
-class Names:
+class RedisKeys:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
         self._users: dict[int, UserPrefixes] = {}  # by shard
