@@ -13,9 +13,10 @@ END $$;
 CREATE OR REPLACE FUNCTION audit_kept() RETURNS trigger
     LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
-    IF TG_OP = 'UPDATE'
-        AND to_jsonb(NEW) = to_jsonb(OLD) || '{"ip": null, "user_agent": null}' THEN
-        RETURN NEW;
+    IF TG_OP = 'UPDATE' THEN
+        IF to_jsonb(NEW) = to_jsonb(OLD) || '{"ip": null, "user_agent": null}' THEN
+            RETURN NEW;
+        END IF;
     END IF;
     RAISE insufficient_privilege USING MESSAGE = 'audit rows cannot be changed';
 END $$;

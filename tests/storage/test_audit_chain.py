@@ -128,7 +128,9 @@ async def test_a_head_that_was_kept_shows_a_chain_that_was_cut_or_written_anew(t
 
 
 @pytest.mark.parametrize("role", ["daira_app", "daira_worker", "daira_owner"])
-@pytest.mark.parametrize("statement", ["UPDATE {} SET {} = 'x' WHERE {} = {}", "DELETE FROM {0} WHERE {2} = {3}"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE {} SET {} = 'x' WHERE {} = {}", "DELETE FROM {0} WHERE {2} = {3}", "TRUNCATE {0}"]
+)
 async def test_no_role_changes_the_trail(cluster: Cluster, trail: Trail, role: str, statement: str):
     connection = await asyncpg.connect(cluster.servers.postgres_url(role))
     try:
