@@ -32,6 +32,9 @@ _PHRASE = re.compile(
 )
 _TOKEN = regex.compile(r"#[\p{L}\p{M}\p{N}_]+|\p{RI}\p{RI}|[\p{L}\p{N}][\p{L}\p{M}\p{N}]*|\p{Extended_Pictographic}")
 _SCRIPT = re.compile("[ء-ي0-9]*[ء-ي][ء-ي0-9]*|[^ء-ي]+")
+# Arabic affixes of a word in Latin letters: «الblog», «بالـ visa», «هshare», «boyات».
+_PROCLITIC = regex.compile(r"(?<![\p{L}\p{N}])(?:[وف]?(?:[بكعل]?ال|لل)|[وفبكلع])[\s-]{1,2}(?=[a-z0-9])")
+_AFFIX = re.compile("[وف]?(?:[بكعل]?ال|لل|[به]?[ايتن]|[بكلعهم])?|ات|ين|ها|هم|نا")
 _ARABIZI = re.compile("[235679](?=[ء-ي])")  # a digit that is a letter before Arabic letters
 _ARABIZI_LETTERS = {"2": "ا", "3": "ع", "5": "خ", "6": "ط", "7": "ح", "9": "ص"}
 
@@ -67,8 +70,7 @@ def words(text: str) -> list[Word]:
 
 def folded_words(text: str) -> list[str]:
     """The folded forms of `words`, without stems and keys: cheaper where these may not be needed."""
-    found = tokens(text)
-    return [token for token in found if token not in STOP_WORDS] or found
+    return _without_stop_words(tokens(text))
 
 
 def asked_words(text: str) -> list[str]:
@@ -76,10 +78,15 @@ def asked_words(text: str) -> list[str]:
 
     Documents keep them: «bas» and «men» may be meant, and a query without them still finds the document.
     """
-    asked = folded_words(text)
-    if not any(map(is_franco, tokens(text))):
+    found = tokens(text)
+    asked = _without_stop_words(found)
+    if not any(map(is_franco, found)):
         return asked
     return [token for token in asked if not sounds_like_stop_word(token)] or asked
+
+
+def _without_stop_words(found: list[str]) -> list[str]:
+    return [token for token in found if token not in STOP_WORDS] or found
 
 
 @lru_cache(_CACHED)
@@ -97,6 +104,7 @@ def tokens(text: str) -> list[str]:
     text = _HASHTAG.sub(_with_parts, text[:LONGEST_TEXT])
     text = _DOTTED.sub(lambda found: _DOTTED_LETTERS[found[1] or found[2]], fold(text))
     text = _STRETCHED.sub(r"\1", _APOSTROPHE.sub("", _DOLLAR.sub("sh", text)))
+    text = _PROCLITIC.sub("", text)
     text = _PHRASE.sub(lambda phrase: _PHRASES[phrase.lastgroup or ""], text)
     found: list[str] = []
     for token in _TOKEN.findall(text):
@@ -111,10 +119,13 @@ def _with_parts(found: regex.Match[str]) -> str:
 
 @lru_cache(_CACHED)
 def _split(token: str) -> tuple[str, ...]:
-    """The words of a token: one for each script in it."""
+    """The words of a token: one for each script in it, without Arabic affixes of another."""
     if is_arabic(token):
         token = _ARABIZI.sub(lambda digit: _ARABIZI_LETTERS[digit[0]], token)
-    return tuple(chain.from_iterable(split_compound(part) for part in _SCRIPT.findall(token)))
+    parts = _SCRIPT.findall(token)
+    if len(parts) > 1:
+        parts = [part for part in parts if not _AFFIX.fullmatch(part)]
+    return tuple(chain.from_iterable(map(split_compound, parts)))
 
 
 @lru_cache(_CACHED)

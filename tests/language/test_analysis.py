@@ -234,7 +234,24 @@ def test_other_words_count_although_they_sound_like_stop_words(query, text):
 
 
 def test_each_script_within_a_word_is_read_alone():
-    assert [word.folded for word in words("الblog 7بيبي")] == ["ال", "blog", "حبيبي"]
+    assert [word.folded for word in words("الblog 7بيبي")] == ["blog", "حبيبي"]
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("ال meeting", "meeting النهارده"),
+        ("الـ online exam", "online exam"),
+        ("بالcode", "code"),
+        ("لل iphone", "iphone"),
+        ("هshare", "share"),
+        ("boyات", "boys"),
+        ("ب 50 جنيه", "50 جنيه"),
+        ("محمد و أحمد", "محمد أحمد"),
+    ],
+)
+def test_arabic_affixes_of_words_in_latin_letters_do_not_count(query, text):
+    assert finds(query, text)
 
 
 def test_folding_keeps_marks_that_make_another_word():
