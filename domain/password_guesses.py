@@ -27,7 +27,7 @@ MOST_DELAYED = 8  # guesses at one account at a time, on one node
 
 BY_ACCOUNT, BY_ADDRESS = "login", "login_address"  # names of limits
 
-Budget = tuple[str, str]  # limit, key
+GuessLimit = tuple[str, str]  # the name of a limit, and the key that it counts
 
 
 class Guess:
@@ -53,17 +53,17 @@ class Guesses:
         return int(session_id) if any(hmac.compare_digest(mac.encode(), each.encode()) for each in ours) else None
 
     @asynccontextmanager
-    async def counted(self, *budgets: Budget, slowed: str | None = None) -> AsyncIterator[Guess]:
+    async def counted(self, *limits: GuessLimit, slowed: str | None = None) -> AsyncIterator[Guess]:
         """One guess, which counts if the body sets `is_wrong`.
 
         slowed: the account whose delay applies; None for a device that has signed in to it before.
         Raises RESOURCE_EXHAUSTED, also when too many guesses are being delayed already; RedisError.
         """
-        guess, counted = Guess(), list[Budget]()
+        guess, counted = Guess(), list[GuessLimit]()
         try:
-            for budget in budgets:
-                await self._limits.hit(*budget)
-                counted.append(budget)
+            for limit in limits:
+                await self._limits.hit(*limit)
+                counted.append(limit)
             if slowed is not None:
                 counted.append((BY_ACCOUNT, slowed))
                 await self._slow_down(slowed, await self._limits.hit_beyond(BY_ACCOUNT, slowed))

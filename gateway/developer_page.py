@@ -95,7 +95,7 @@ class DeveloperPage:
 
 
 def content_policy(media_urls: Sequence[str]) -> str:
-    """Let the page load its own files and media, and nothing else. Films play from blobs, which hls.js fills."""
+    """Let the page load its own files and media, and nothing else. Videos play from blobs, which hls.js fills."""
     media = " ".join(("'self'", *(str(URL(url).origin()) for url in media_urls)))
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {media}; media-src {media} blob:; "

@@ -113,7 +113,7 @@ async def _lost_files(
 
 
 async def _missing(objects: Objects, file: CheckedFile) -> list[str]:
-    """The keys that the store lacks. A film may have more objects than one page."""
+    """The keys that the store lacks. A video may have more objects than one page."""
     missing, after = {*file.keys}, ""
     while missing and (page := await objects.page(file.object_key, after)):
         missing -= {each.key for each in page}

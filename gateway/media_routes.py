@@ -1,7 +1,7 @@
 """Media over HTTP: HLS playlists, segments and avatars. Segments and avatars are redirects: no media bytes pass here.
 
-A film lasts longer than a signed URL, so its URLs here carry a token (`protocol.media_tokens`). Each request checks
-again whether the token's viewer may see the file: after a block or a deletion, a film stops at the next segment.
+A video lasts longer than a signed URL, so its URLs here carry a token (`protocol.media_tokens`). Each request checks
+again whether the token's viewer may see the file: after a block or a deletion, a video stops at the next segment.
 """
 
 import re

@@ -14,7 +14,7 @@ from storage.search_engine import Document, DocumentKind
 from storage.search_postgres import PostgresSearch
 
 PAGE = 500
-# Of posts that were not in the index, the words and hashtags of one in so many are counted, as so many.
+# Words and hashtags are counted in one of so many posts that were not in the index, and each count is multiplied by it.
 SAMPLED = 10
 
 

@@ -1,7 +1,7 @@
 """Sign up, sign in, refresh, sign out, change the password."""
 
 from domain import ages, login_challenges, password_guesses, passwords, refresh_tokens, reserved_names
-from domain.password_guesses import Budget
+from domain.password_guesses import GuessLimit
 from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.screening import screen, settle
@@ -145,8 +145,8 @@ async def sign_in_by_password(call: Call, request: Login, *, restores: bool = Fa
         account = await accounts.for_login(tx, request.email)
     known_id, known_hash = (account["user_id"], account["password_hash"]) if account else (None, None)
     key = one_time_codes.subject_of(request.email)
-    budgets, slowed = await _budgets(call, request.device, known_id, key)
-    async with call.services.guesses.counted(*budgets, slowed=slowed) as guess:
+    limits, slowed = await _guess_limits(call, request.device, known_id, key)
+    async with call.services.guesses.counted(*limits, slowed=slowed) as guess:
         right = await call.services.passwords.verify(request.password, known_hash)
         if known_id is None or known_hash is None or not right:
             guess.is_wrong = True
@@ -264,7 +264,9 @@ async def _is_known(call: Call, tx: Transaction, user_id: int, device: Device | 
     return device.fingerprint is not None and await accounts.has_session_with(tx, user_id, device.fingerprint)
 
 
-async def _budgets(call: Call, device: Device | None, user_id: int | None, key: str) -> tuple[list[Budget], str | None]:
+async def _guess_limits(
+    call: Call, device: Device | None, user_id: int | None, key: str
+) -> tuple[list[GuessLimit], str | None]:
     """The limits that a wrong password counts in, and the account that it slows down; None for a known device.
 
     It does the same work for an account that does not exist, so that its time reveals nothing.
@@ -277,5 +279,5 @@ async def _budgets(call: Call, device: Device | None, user_id: int | None, key: 
         async with call.services.database.transaction(user_id or NOBODY, budget=call.budget) as tx:
             if await accounts.has_session_with(tx, user_id or NOBODY, device.fingerprint):
                 return [(password_guesses.BY_ACCOUNT, f"fingerprint:{key}:{device.fingerprint}:{address}")], key
-    budgets = [(password_guesses.BY_ADDRESS, address)] if call.services.limits.counts_address(call.address) else []
-    return [*budgets, (password_guesses.BY_ACCOUNT, f"{key}:{address}")], key
+    limits = [(password_guesses.BY_ADDRESS, address)] if call.services.limits.counts_address(call.address) else []
+    return [*limits, (password_guesses.BY_ACCOUNT, f"{key}:{address}")], key

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from domain.post_text import hashtags, mentioned_usernames
 from handlers.call import Call
 from moderation.features import Publication
-from moderation.prints import text_print
+from moderation.fingerprints import text_fingerprint
 from moderation.rulebook import Rulebook, Verdict
 from moderation.spam_score import spam_score
 from moderation.trials import author_of
@@ -63,7 +63,7 @@ async def screen(
         return None  # other texts are always recorded: rules are tried on them before they are enabled
     author_id = call.viewer.id if author_id is None else author_id
     text = "\n".join(text for _, text in fields)
-    row = await rule_inputs.weigh(tx, written_id, surface, text_print(text))
+    row = await rule_inputs.weigh(tx, written_id, surface, text_fingerprint(text))
     if row is None:
         return None
     similar: Sequence[Reason] = ()

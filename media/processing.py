@@ -55,7 +55,7 @@ PATIENCE = 3
 GIB = 1 << 30
 MEMORY: dict[Kind, int] = {"image": 2 * GIB, "audio": GIB, "video": 3 * GIB}
 
-# Who waits for a picture waits for nothing else: the more a step costs, the less it is urgent.
+# Users wait for pictures, and expect videos to take longer: the more a step costs, the lower is its priority.
 NICENESS: dict[tuple[Kind, Step], int] = {
     ("image", "first"): 0,
     ("audio", "first"): 5,

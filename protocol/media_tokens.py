@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import NamedTuple
 
-LIFETIME_S = 4 * 3600  # longer than a film
+LIFETIME_S = 4 * 3600  # longer than a video
 WINDOW_S = 3600  # tokens of one window are the same, so that an answer that is repeated has the same URLs
 
 _body = Struct(">QQI")  # file, viewer, expiry in s since 1970

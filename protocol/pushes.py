@@ -8,8 +8,8 @@ from typing import ClassVar, Literal, NamedTuple
 
 import msgspec
 
-# What a client gets that was away or reads slowly: "recover" all pushes, replayed after it reconnects; "conflate" the
-# newest push of a kind; "drop" only what it can read at once.
+# What a client gets after a disconnection, or while it reads slowly. "recover": all pushes, replayed after it
+# reconnects; "conflate": the newest push of a kind; "drop": only what it can read at once.
 Flow = Literal["recover", "conflate", "drop"]
 
 

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 OPEN_AT_START = 10
 ACQUIRE_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 8.0  # below the deadline of a call
-# Of work that is no call. PostgreSQL then ends the transaction and its locks, even if this process has stopped.
+# For transactions outside calls. PostgreSQL then ends the transaction and its locks, even if this process has stopped.
 TRANSACTION_TIMEOUT_S = 60.0
 GRACE_S = 1.0  # for which a transaction may outlive the deadline of its call
 BOUNDED = "bounded"  # the constraint that triggers name when a count is at its bound; clients get the message

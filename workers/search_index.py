@@ -16,7 +16,8 @@ from storage.search import IndexedPost, Use
 from storage.search_engine import Document, reading_time
 from workers.job import Job, Tools, consumes, consumes_many
 
-# Of so many uses of a word that is suggested already, and of so many follows of a user with many followers, one counts.
+# One use in so many counts for a word that is already suggested, and one follow in so many for a user with many
+# followers.
 SAMPLED = 16
 MANY_FOLLOWERS = 64
 MOST_KNOWN = 100_000  # words that this process knows to be suggested

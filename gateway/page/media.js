@@ -1,4 +1,4 @@
-// One file of a post, comment or message: its progress, then the picture, film or sound.
+// One file of a post, comment or message: its progress, then the picture, video or sound.
 import { blurredPicture } from "./blurhash.js";
 import { element } from "./dom.js";
 
@@ -22,7 +22,7 @@ export class MediaFile extends HTMLElement {
   #media;
   #percent = null; // of the processing, as far as it is known
   #isUncovered = false; // the viewer asked for a sensitive file
-  #hls = null; // while a film plays through hls.js
+  #hls = null; // while a video plays through hls.js
 
   constructor(session, media) {
     super();
@@ -74,8 +74,8 @@ export class MediaFile extends HTMLElement {
   }
 
   get #isPlaying() {
-    const film = this.querySelector("video, audio");
-    return Boolean(film) && (!film.paused || film.currentTime > 0);
+    const player = this.querySelector("video, audio");
+    return Boolean(player) && (!player.paused || player.currentTime > 0);
   }
 
   async #load() {
@@ -112,7 +112,7 @@ export class MediaFile extends HTMLElement {
   #content() {
     const { kind, variants } = this.#media;
     if (kind === "audio") return [this.#sound()];
-    if (kind === "video") return this.#film();
+    if (kind === "video") return this.#video();
     const animation = variants.find(({ name }) => name === "animation");
     if (!animation) return this.#picture();
     const still = this.#sources[0];
@@ -142,37 +142,37 @@ export class MediaFile extends HTMLElement {
     return [blurred, picture].filter(Boolean);
   }
 
-  /** A film with a stream has a button, because the player loads nothing before it is asked to play. */
-  #film() {
+  /** A video with a stream has a button, because the player loads nothing before it is asked to play. */
+  #video() {
     const { hls_url, poster_url, variants } = this.#media;
     const poster = poster_url ? { poster: poster_url } : {};
     const file = variants.find(({ content_type }) => content_type === "video/mp4");
     if (!hls_url) return [this.#player("video", { ...poster, src: file?.url ?? "" })];
-    const film = this.#player("video", poster);
-    film.controls = false;
+    const video = this.#player("video", poster);
+    video.controls = false;
     const play = async () => {
       button.remove();
-      film.controls = true;
-      film.focus();
-      await this.#stream(film, hls_url);
-      await film.play();
+      video.controls = true;
+      video.focus();
+      await this.#stream(video, hls_url);
+      await video.play();
     };
     const button = element("button", { type: "button", "aria-label": "Play", onclick: play }, "▶");
-    return [film, button];
+    return [video, button];
   }
 
   /** Most browsers need hls.js. */
-  async #stream(film, url) {
+  async #stream(video, url) {
     const { Hls } = await import("./vendor/hls.light.min.mjs");
-    if (film.parentNode !== this) return; // something else is shown meanwhile
+    if (video.parentNode !== this) return; // something else is shown meanwhile
     if (!Hls.isSupported()) {
-      film.src = url;
+      video.src = url;
       return;
     }
     this.#hls = new Hls({ enableWorker: false }); // the page's policy allows no worker
     this.#hls.on(Hls.Events.ERROR, (_, { fatal }) => fatal && this.#renew());
     this.#hls.loadSource(url);
-    this.#hls.attachMedia(film);
+    this.#hls.attachMedia(video);
   }
 
   #sound() {
@@ -198,7 +198,7 @@ export class MediaFile extends HTMLElement {
 
 customElements.define("media-file", MediaFile);
 
-/** A film has one stream for each viewer, which pushes do not carry. */
+/** A video has one stream for each viewer, which pushes do not carry. */
 const lacksHls = ({ kind, status, hls_url }) => kind === "video" && status === "ready" && !hls_url;
 
 const hasFilm = ({ hls_url, variants }) => Boolean(hls_url) || variants.some(({ name }) => name === "animation");

@@ -1,4 +1,4 @@
-// The files of a post, comment or message. They stay in place while the rest is drawn again, so that films play on.
+// The files of a post, comment or message. They stay in place while the rest is drawn again, so that videos play on.
 import { draw, element } from "./dom.js";
 import { MediaFile } from "./media.js";
 

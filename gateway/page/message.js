@@ -5,7 +5,7 @@ import { MediaList } from "./media_list.js";
 const TICKS = { sent: "✓", delivered: "✓✓", read: "✓✓" };
 const EMOJI = ["👍", "❤️", "😂", "😮", "🙏"];
 
-/** Its files stay in place while the rest is drawn again, so that films play on. */
+/** Its files stay in place while the rest is drawn again, so that videos play on. */
 export class Message {
   element;
   #acts;

@@ -145,7 +145,7 @@ CREATE OR REPLACE FUNCTION log_rule_hits(ids bigint[], rule_ids bigint[], versio
 $$;
 GRANT EXECUTE ON FUNCTION log_rule_hits TO daira_app;
 
--- Deletes prints of 24 hours ago and hits of 30 days ago; at most 10,000 of each. For workers.
+-- Deletes fingerprints of 24 hours ago and hits of 30 days ago; at most 10,000 of each. For workers.
 CREATE OR REPLACE FUNCTION forget_texts() RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE

@@ -7,7 +7,7 @@ from moderation.disguises import squeezed
 _SHORTEST = 12  # letters and digits: shorter texts repeat by chance
 
 
-def text_print(text: str) -> int | None:
+def text_fingerprint(text: str) -> int | None:
     """A signed 64-bit number; None for a short text."""
     folded = squeezed(text)
     if len(folded) < _SHORTEST:
