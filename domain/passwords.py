@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -16,6 +17,7 @@ from protocol.text import fold
 COST = 12
 _THREADS = 2
 _LONGEST_QUEUE = 64
+_MOST_OF_ACCOUNT = 4  # of them: an account with many sockets must leave room for others
 
 _SHORTEST = 8  # shorter ones are refused anyway
 _COMMON = frozenset(fold(password) for password in FREQUENCY_LISTS["passwords"] if len(password) >= _SHORTEST)
@@ -33,6 +35,7 @@ class Passwords:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bcrypt")
         self._waiting = 0
+        self._waiting_of: Counter[str] = Counter()  # by hash
         self._dummy: bytes | None = None
 
     async def hash(self, password: str) -> str:
@@ -45,7 +48,15 @@ class Passwords:
         if hashed is None:
             await self._run(lambda: bcrypt.checkpw(_digest(password), self._dummy_hash()))
             return False
-        return await self._run(lambda: bcrypt.checkpw(_digest(password), hashed.encode()))
+        if self._waiting_of[hashed] >= _MOST_OF_ACCOUNT:
+            raise errors.exhausted("too many attempts at this account's password at once", 1_000)
+        self._waiting_of[hashed] += 1
+        try:
+            return await self._run(lambda: bcrypt.checkpw(_digest(password), hashed.encode()))
+        finally:
+            self._waiting_of[hashed] -= 1
+            if not self._waiting_of[hashed]:
+                del self._waiting_of[hashed]
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
