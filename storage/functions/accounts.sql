@@ -42,8 +42,8 @@ GRANT EXECUTE ON FUNCTION ended_sessions TO daira_app;
 
 -- Load the users who connect to a node, for many sessions at once: one row for each session that is alive.
 -- `hidden`: users whose acts this user must not see. `hidden_until`: until when everything is hidden;
--- `posts_hidden_until`: until when only posts are. A block and mutes of different kinds can be in force at once. The viewer
--- cannot be set for many users, so this reads past the policies, but only what belongs to the pairs asked for.
+-- `posts_hidden_until`: until when only posts are. A block and mutes of different kinds can be in force at once. The
+-- viewer cannot be set for many users, so this reads past the policies, but only what belongs to the pairs asked for.
 CREATE OR REPLACE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[])
     RETURNS TABLE (session_id bigint, owner users, large_authors bigint[], hidden bigint[], hidden_until float8[],
                    posts_hidden_until float8[])
