@@ -48,25 +48,10 @@ from storage.redis import RedisError
 from storage.search_engine import SearchUnavailable
 from storage.seen_posts import SeenPosts
 from storage.views import Sketches
-from workers.account_mails import send_account_mails
-from workers.audit_sealer import seal_audit
-from workers.candidates import keep_candidates
-from workers.counters import run_counters
-from workers.decision_keeper import keep_decisions
-from workers.deliveries import deliver
-from workers.embeddings import learn_daily
-from workers.erasures import erase_accounts
-from workers.exports import make_exports
 from workers.job import Tools, groups
-from workers.media_lanes import LANES, run_lane
-from workers.media_sweeper import sweep_media
-from workers.recordings import keep_recordings, react_to_report
-from workers.relay import run_relay
-from workers.room_keeper import keep_rooms
+from workers.loops import LOOPS
+from workers.recordings import react_to_report
 from workers.runner import run_group
-from workers.text_keeper import keep_texts
-from workers.trends import keep_trends
-from workers.voice import keep_voice
 
 STOP_TIMEOUT_S = 5.0
 GATHER_TIMEOUT_S = 2.0
@@ -128,43 +113,9 @@ class WorkerProcess:
             self._tasks.append(asyncio.create_task(again_and_again(name, self._work(name))))
 
     def _work(self, name: str) -> Callable[[], Awaitable[None]]:
-        match name:
-            case "relay":
-                return partial(run_relay, self.tools, self._listen_url, self._stop)
-            case "counters":
-                return partial(run_counters, self.tools, self._listen_url, self._stop)
-            case "keeper":
-                return partial(keep_rooms, self.tools, self._stop)
-            case "deliveries":
-                return partial(deliver, self.tools, self._stop)
-            case "account-mails":
-                return partial(send_account_mails, self.tools, self._stop)
-            case "candidates":
-                return partial(keep_candidates, self.tools, self._stop)
-            case "embeddings":
-                return partial(learn_daily, self.tools, self._stop)
-            case "media-sweeper":
-                return partial(sweep_media, self.tools, self._stop)
-            case lane if lane in LANES:
-                return partial(run_lane, self.tools, lane, self._listen_url, self._stop)
-            case "voice-keeper":
-                return partial(keep_voice, self.tools, self._stop)
-            case "trends-keeper":
-                return partial(keep_trends, self.tools, self._stop)
-            case "erasures":
-                return partial(erase_accounts, self.tools, self._stop)
-            case "decisions-keeper":
-                return partial(keep_decisions, self.tools, self._stop)
-            case "texts-keeper":
-                return partial(keep_texts, self.tools, self._stop)
-            case "sealer":
-                return partial(seal_audit, self.tools, self._stop)
-            case "exports":
-                return partial(make_exports, self.tools, self._stop)
-            case "recordings-keeper":
-                return partial(keep_recordings, self.tools, self._stop)
-            case _:
-                return partial(run_group, self.tools, name, self._stop)
+        if (loop := LOOPS.get(name)) is not None:
+            return partial(loop.run, self.tools, self._listen_url, self._stop)
+        return partial(run_group, self.tools, name, self._stop)
 
     def livekit_webhook(self, settings: Settings) -> LiveKitWebhook | None:
         """None unless rooms may be recorded."""
@@ -181,11 +132,8 @@ class WorkerProcess:
 
 
 def worker_names() -> list[str]:
-    """Return the names that `daira work` accepts."""
-    keepers = ["keeper", "candidates", "embeddings", "trends-keeper", "media-sweeper", "voice-keeper"]
-    senders = ["deliveries", "account-mails"]
-    safety = ["decisions-keeper", "sealer", "erasures", "exports", "texts-keeper"]
-    return ["relay", "counters", *senders, *keepers, "recordings-keeper", *safety, *LANES, *sorted(groups())]
+    """Return the names that `daira work` accepts: loops and worker groups."""
+    return [*LOOPS, *sorted(groups())]
 
 
 def sidecar(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Column, Table
+from typer.core import TyperCommand
 
 from gateway import (
     backups,
@@ -109,19 +110,34 @@ def serve(
             run(processes.supervise(settings, count))
 
 
-@app.command()
+class _WorkCommand(TyperCommand):
+    """Lists loops and groups in its help, and imports them only then."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from workers.job import groups
+        from workers.loops import LOOPS
+
+        super().format_help(ctx, formatter)
+        table = Table("loop", "what it does", box=None)
+        for name, loop in LOOPS.items():
+            table.add_row(name, loop.about)
+        screen.print(table)
+        screen.print(f"\nWorker groups: {', '.join(sorted(groups()))}")
+
+
+@app.command(cls=_WorkCommand)
 def work(
-    groups: Annotated[list[str] | None, typer.Argument(help="loops and worker groups; default: all")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="loops and worker groups; default: all")] = None,
 ) -> None:
-    """Run loops (relay, counters, deliveries, keepers) and worker groups."""
+    """Run loops and worker groups."""
     from gateway import processes
     from gateway.app import worker_names
 
-    names = groups or worker_names()
-    unknown = [name for name in names if name not in worker_names()]
+    chosen = names or worker_names()
+    unknown = [name for name in chosen if name not in worker_names()]
     if unknown:
-        fail(f"there is no group {unknown[0]}: known are {', '.join(worker_names())}")
-    run(processes.work(load_settings(), names))
+        fail(f"there is no loop or group {unknown[0]}: known are {', '.join(worker_names())}")
+    run(processes.work(load_settings(), chosen))
 
 
 @app.command()
