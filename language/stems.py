@@ -27,10 +27,11 @@ _COMPOUNDS = (
     re.compile("^(?!.?انش|.?ماش)(عز|...+)(الدين|الله)$"),
     re.compile("^(3?abd)[eiaou]?(?:l|(?=([tdsznr])\\2))(...+)$"),
     re.compile("^(...*)[aeiou](?:l|d)(d(?:i|ee)ne?)$"),
+    re.compile("^([2-9]?...+?)[aeiou]?(llah)$"),
 )
 _ABD = re.compile("^(3?abd)[eiaou]l$")
-# What is said: two names that are not spelt as they sound, and cities that English calls otherwise.
-_IRREGULAR = {"عمرو": "عمر", "طه": "طاها"}
+# What is said: words that are not spelt as they sound, and cities that English calls otherwise.
+_IRREGULAR = {"عمرو": "عمر", "طه": "طاها", "لله": "الله"}
 _EXONYMS = {
     "cairo": "kahera", "luxor": "o2sor", "hurghada": "gharda2a", "suez": "sweis", "damietta": "domyat",
     "rosetta": "rashid",

@@ -23,12 +23,16 @@ _DOTTED_LETTERS = {"3": "gh", "5": "kh", "6": "dh", "7": "kh", "9": "dh"}
 _DOLLAR = regex.compile(r"(?<=\p{L}[\p{L}\p{N}]{0,9})\$+|\$(?=[37]?\p{L})")  # sh
 _APOSTROPHE = regex.compile(r"(?<=[\p{L}\p{N}])['’`](?=\p{L})")
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
-# Phrases that are written as one word, as several, and in both scripts.
-_PHRASES = {"inshallah": "ان شاء الله", "mashallah": "ما شاء الله", "hamd": "الحمد لله", "subhan": "سبحان الله"}
+# Phrases that are written as one word, as several, and in both scripts. «منه» alone is a stop word.
+_PHRASES = {
+    "inshallah": "ان شاء الله", "mashallah": "ما شاء الله", "hamd": "الحمد لله", "subhan": "سبحان الله",
+    "wallahi": "والله", "akbar": "الله اكبر", "menna": "منا الله",
+}  # fmt: skip
 _PHRASE = re.compile(
     r"(?<!\w)(?:(?P<inshallah>ان ?شاء? ?ا?لله|[ie]?n ?sha{1,3}2?h? ?2?a?llah?)"
     r"|(?P<mashallah>ما ?شاء? ?ا?لله|ma ?sha{1,3}2?h? ?2?a?llah?)"
-    r"|(?P<hamd>(?:[ae]l ?)?[h7]amd[uo]? ?l{1,2}[ei]l{1,2}ah?)|(?P<subhan>s[uo]b[h7]an ?allah?))(?!\w)"
+    r"|(?P<hamd>(?:[ae]l ?)?[h7]amd[uo]? ?l{1,2}[ei]l{1,2}ah?)|(?P<subhan>s[uo]b[h7]an ?allah?)"
+    r"|(?P<wallahi>w[ae]?l{1,2}a{1,2}h[iye]?)|(?P<akbar>allah[uo] ?2?akbar)|(?P<menna>منه ?الله))(?!\w)"
 )
 _TOKEN = regex.compile(r"#[\p{L}\p{M}\p{N}_]+|\p{RI}\p{RI}|[\p{L}\p{N}][\p{L}\p{M}\p{N}]*|\p{Extended_Pictographic}")
 _SCRIPT = re.compile("[ء-ي0-9]*[ء-ي][ء-ي0-9]*|[^ء-ي]+")

@@ -85,6 +85,13 @@ ARABIZI = [
     ("فيسبوك", "facebook"),
     ("آية", "aya ayah"),
     ("إن شاء الله", "inshallah insha2allah nshallah انشالله"),
+    ("والله", "wallahi wallahy walahi والله"),
+    ("هبة الله", "hebatallah hebat-allah هبةالله"),
+    ("منة الله", "mennatallah menatallah"),
+    ("خير الله", "khairallah 5eirallah"),
+    ("عطا الله", "atallah 3atallah"),
+    ("استغفر الله", "astaghfirullah astaghferallah"),
+    ("الله أكبر", "allahuakbar allahoakbar"),
     ("الحمد لله", "alhamdulillah el7amdolellah hamdulillah"),
 ]
 
@@ -124,6 +131,7 @@ def test_clitics_before_two_letters_are_taken_off_in_queries_alone(query, text):
         ("مصر", "مسار"), ("محمد", "محمود حمد"), ("عمر", "عمار"), ("سلام", "سالم سليم"), ("بلد", "ولد"),
         ("mohamed", "محمود"), ("ali", "علا"), ("hassan", "حسين"), ("mona", "مينا"), ("salem", "سلام"), ("men", "ماما"),
         ("ahly", "أهلا"), ("more", "ميرا"), ("cat", "كوتة"), ("government", "جرمان"),
+        ("ola", "الله"), ("yalla", "الله"), ("umbrella", "الله"),
     ],
 )  # fmt: skip
 def test_words_of_other_vowels_do_not_meet_by_their_best_terms(query, text):
