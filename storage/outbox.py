@@ -29,6 +29,7 @@ _TAKE_UNSENT = """
     SELECT o.id, o.topic, o.key, o.payload, o.trace FROM outbox o
     WHERE o.id = ANY (ARRAY (SELECT id FROM chosen)) ORDER BY o.id FOR UPDATE
 """
+_LAST_BATCH = "coalesce(pg_sequence_last_value('outbox_batches'), 0)"
 
 _encoder = msgspec.json.Encoder()
 
@@ -112,8 +113,17 @@ async def take_unsent(tx: Transaction, limit: int, without: Collection[str]) -> 
     return await tx.fetch(_TAKE_UNSENT, limit, *_TOPICS, [SHARES[lane] for lane in LANES], list(without))
 
 
-async def next_batch(tx: Transaction) -> int:
-    batch: int = await tx.fetchval("SELECT nextval('outbox_batches')")
+async def last_batch(tx: Transaction) -> int:
+    """The number of the last batch that a relay has begun, whether it was appended or not. 0 before the first."""
+    batch: int = await tx.fetchval(f"SELECT {_LAST_BATCH}")
+    return batch
+
+
+async def next_batch(tx: Transaction, *, after: int) -> int | None:
+    """Begin a batch, under the relay's lock. Returns its number, or None if the last one is not `after`."""
+    batch: int | None = await tx.fetchval(
+        f"SELECT CASE WHEN {_LAST_BATCH} = $1::bigint THEN nextval('outbox_batches') END", after
+    )
     return batch
 
 

@@ -91,6 +91,21 @@ class Held:
         monkeypatch.setattr(thing, name, held)
 
 
+def fail_once(monkeypatch, thing, name: str, error: Exception) -> asyncio.Event:
+    """Make the next call of a method raise an error. Returns an event that is set then."""
+    failed = asyncio.Event()
+    real = getattr(thing, name)
+
+    async def fail(*arguments, **options):
+        if failed.is_set():
+            return await real(*arguments, **options)
+        failed.set()
+        raise error
+
+    monkeypatch.setattr(thing, name, fail)
+    return failed
+
+
 def sockets_inside(cluster, room_id: str, who) -> int:
     """Return how many sockets of the user are in the room's channel, on both nodes."""
     members = [member for name in "ab" for member in cluster.node(name).parts.members.of_user(int(who.id))]

@@ -12,9 +12,7 @@ import structlog
 from prometheus_client import Counter
 
 from storage import handled_events, idempotency, notifications, one_time_codes, outbox, schema
-from storage.database import DatabaseUnavailable
-from storage.event_log import EventLogUnavailable, LogFull, Record
-from storage.redis import RedisError
+from storage.event_log import LogFull, Record
 from tracing import traces
 from workers.job import Tools
 from workers.woken_loop import Pace, run_when_woken
@@ -42,6 +40,7 @@ class _Relay:
         self._tools = tools
         self._check_log_at = 0.0
         self._appended = 0  # the number of the last batch
+        self._begun = 0  # that of the last batch of any relay, as far as this one knows
         self._full_topics: set[str] = set()
         self._try_full_topics_at = 0.0
         self._tidy_at = time.monotonic() + TIDY_EVERY_S
@@ -50,29 +49,33 @@ class _Relay:
         """Carry a batch. Returns whether there may be more."""
         try:
             await self._tidy_sometimes()
-            return await self._tools.event_log.take_turn() and await self._carry() == BATCH
+            return await self._tools.event_log.take_turn() and await self._carry()
         except LogFull as full:
             if not self._full_topics:
                 self._try_full_topics_at = time.monotonic() + FULL_TOPICS_REST_S
             self._full_topics |= full.topics
             log.warning("topics wait until a worker group has read more", topics=sorted(full.topics))
             return True
-        except (DatabaseUnavailable, RedisError, EventLogUnavailable):
+        except Exception:  # the batch may be in the log or not
             self._check_log_at = 0.0
             raise
 
-    async def _carry(self) -> int:
-        """Append the next batch to the log. Returns its number of rows."""
+    async def _carry(self) -> bool:
+        """Append the next batch to the log. Returns whether there may be more."""
         database, event_log = self._tools.database, self._tools.event_log
         if time.monotonic() >= self._check_log_at and not await self._compare_with_log():
-            return 0
+            return False
         if time.monotonic() >= self._try_full_topics_at:
             self._full_topics = set()
         async with database.transaction() as tx:
             rows = await outbox.take_unsent(tx, BATCH, self._full_topics)
             if not rows:
-                return 0
-            batch = await outbox.next_batch(tx)
+                return False
+            batch = await outbox.next_batch(tx, after=self._begun)
+            if batch is None:  # another relay has worked, and may have died after it appended these rows
+                self._check_log_at = 0.0
+                return True
+            self._begun = batch
             steps = [traces.open_span(row["trace"] or "", f"relay {row['topic']}", "producer") for row in rows]
             records = [
                 Record(
@@ -89,7 +92,7 @@ class _Relay:
                 step.end()
         self._appended = batch
         RELAYED.inc(len(rows))
-        return len(rows)
+        return len(rows) == BATCH
 
     async def _compare_with_log(self) -> bool:
         """Send again what the log has lost, and note as sent what it has. Returns False while another relay works."""
@@ -99,6 +102,7 @@ class _Relay:
             if not await outbox.take_relay_turn(tx):
                 return False
             last = await event_log.last_append()
+            self._begun = await outbox.last_batch(tx)
             repeated = await outbox.unsend_after(tx, last.batch)
             if repeated:
                 await event_log.forget_positions(tx)

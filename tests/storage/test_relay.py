@@ -1,0 +1,61 @@
+"""The relay, beside another one that dies."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from storage import outbox
+from storage.database import Database, DatabaseUnavailable
+from storage.event_log import partition
+from storage.redis_streams import RedisStreams
+from tests.faults import fail_once
+from tests.storage.log_reader import TOPIC
+from tests.storage.releases import OwnDatabase
+from workers import relay
+from workers.relay import _Relay
+
+
+@pytest.fixture
+async def database(own_database: OwnDatabase):
+    """PostgreSQL as workers, with an outbox that no other relay reads."""
+    await own_database.migrate()
+    own = Database(own_database.urls[2], largest=4)
+    await own.connect()
+    yield own
+    await own.close()
+
+
+@pytest.fixture
+def new_relay(database, monkeypatch):
+    monkeypatch.setattr(relay, "CHECK_LOG_EVERY_S", 3_600.0)  # only when there is a reason
+    return lambda event_log: _Relay(SimpleNamespace(database=database, event_log=event_log))
+
+
+async def add_events(own: OwnDatabase, *ids: int) -> None:
+    for event_id in ids:
+        await own.owner.execute(
+            "INSERT INTO outbox (id, topic, key, payload) VALUES ($1, $2, 'key0', '')", event_id, TOPIC
+        )
+
+
+async def carry_all(carrier: _Relay) -> None:
+    while await carrier.turn():
+        continue
+
+
+async def test_events_that_a_relay_appended_before_it_died_are_not_appended_again(
+    new_relay, own_database, redis, shards, monkeypatch
+):
+    event_log = RedisStreams(redis, shards)
+    dying, living = new_relay(event_log), new_relay(event_log)
+    await add_events(own_database, 1)
+    await carry_all(living)
+    await add_events(own_database, 2)
+
+    fail_once(monkeypatch, outbox, "mark_sent", DatabaseUnavailable())
+    with pytest.raises(DatabaseUnavailable):
+        await carry_all(dying)
+    await add_events(own_database, 3)
+    await carry_all(living)
+    entries = await redis.commands.xrange(event_log.stream(TOPIC, partition("key0")))
+    assert [int(fields[b"id"]) for _, fields in entries] == [1, 2, 3]
