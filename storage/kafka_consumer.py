@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from storage import log_offsets
 from storage.cancellation import end
 from storage.database import Database, DatabaseUnavailable, Transaction
-from storage.event_log import Batch, PartitionTaken, React, Record
+from storage.event_log import Batch, EventLogUnavailable, PartitionTaken, React, Record
 from storage.kafka_records import read_record
-from storage.kafka_servers import KafkaServers
+from storage.kafka_servers import KafkaServers, reaching
 from storage.log_claims import Claims
 from storage.log_offsets import PartitionClaim
 from storage.partition_owner import RENEW_S, PartitionOwner
+from storage.reach import OUT_OF_REACH
 from storage.shards import Shards
 
 _POLL_MS = 500
@@ -91,6 +91,7 @@ class KafkaGroupConsumer:
         self._owner = PartitionOwner(shards, group, list(self._partitions), self._work)
 
     async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set, or a task beside fails: then raise its error, and the group begins again."""
         fetcher, committer = self._servers.consumer(), self._servers.consumer(self._group)
         # A consumer that commits may not change what it is assigned to: its coordinator ends if that happens while it
         # connects. So another one, which never does, commits, and fetches nothing.
@@ -101,10 +102,18 @@ class KafkaGroupConsumer:
             await committer.start()
             beside = [
                 asyncio.create_task(work)
-                for work in (self._fetch_for_ever(fetcher), self._commit_for_ever(committer), self._watch_epochs())
-            ]
+                for work in (
+                    stop.wait(), self._fetch_for_ever(fetcher), self._commit_for_ever(committer), self._watch_epochs()
+                )
+            ]  # fmt: skip
+            ending = asyncio.Event()
+            for task in beside:
+                task.add_done_callback(lambda _: ending.set())
             try:
-                await self._owner.run(stop)
+                await self._owner.run(ending)
+                for task in beside:
+                    if task.done():
+                        task.result()
             finally:
                 await end(*beside)
         finally:
@@ -183,15 +192,17 @@ class KafkaGroupConsumer:
                 await self._changed.wait()
                 continue
             try:
-                timeout_ms = _POLL_MS if len(ready) == len(assigned) else _POLL_BESIDE_OTHERS_MS
-                found = await consumer.getmany(*ready, timeout_ms=timeout_ms)
-                for tp in ready:
-                    held, position = assigned[tp], await consumer.position(tp)
-                    if position > held.fetched_to:
-                        held.fetched_to = position
-                        held.fetched.put_nowait(_Fetched(found.get(tp, ()), position))
-            except KafkaError as error:
+                async with reaching():
+                    timeout_ms = _POLL_MS if len(ready) == len(assigned) else _POLL_BESIDE_OTHERS_MS
+                    found = await consumer.getmany(*ready, timeout_ms=timeout_ms)
+                    for tp in ready:
+                        held, position = assigned[tp], await consumer.position(tp)
+                        if position > held.fetched_to:
+                            held.fetched_to = position
+                            held.fetched.put_nowait(_Fetched(found.get(tp, ()), position))
+            except OUT_OF_REACH as error:
                 log.warning("a group cannot read the event log", group=self._group, error=str(error))
+                assigned = {}
                 await asyncio.sleep(_RETRY_S * random.uniform(0.5, 1.5))
 
     async def _commit_for_ever(self, consumer: AIOKafkaConsumer) -> None:
@@ -201,8 +212,9 @@ class KafkaGroupConsumer:
             if not offsets:
                 continue
             try:
-                await consumer.commit(offsets)
-            except KafkaError as error:
+                async with reaching():
+                    await consumer.commit(offsets)
+            except EventLogUnavailable as error:
                 log.warning("the lag that Kafka's tools show is stale", group=self._group, error=str(error))
                 await asyncio.sleep(_RETRY_S)
                 continue
@@ -216,7 +228,7 @@ class KafkaGroupConsumer:
             await asyncio.sleep(RENEW_S)
             try:
                 epochs = await log_offsets.epochs(self._database, self._group)
-            except DatabaseUnavailable:
+            except OUT_OF_REACH:
                 continue
             for name, tp in self._partitions.items():
                 held = self._held.get(tp)

@@ -9,12 +9,12 @@ from aiokafka import AIOKafkaConsumer
 
 from storage import log_offsets
 from storage.cancellation import end
-from storage.event_log import Batch, EventLogUnavailable, PartitionTaken, Record, partition
+from storage.event_log import Batch, EventLogUnavailable, LogPlace, PartitionTaken, Record, partition
 from storage.kafka_log import KafkaLog
 from storage.kafka_servers import ANSWER_TIMEOUT_S, KafkaLogin
 from storage.kafka_topics import Layout, ensure_topics
 from storage.metrics import BREAKER_OPEN
-from tests.faults import Held, soon
+from tests.faults import Held, fail_once, soon
 from tests.patience import WAIT_S
 from tests.storage.log_reader import TOPIC, Reader, records
 
@@ -130,6 +130,43 @@ async def test_groups_go_back_to_the_end_of_a_log_that_has_lost_its_end(event_lo
     async with database.transaction() as tx:
         await event_log.forget_positions(tx)
     assert await next_offset(database) == end
+
+
+async def test_a_group_follows_a_rewind_and_shows_its_lag_after_faults_of_kafka_and_postgresql(
+    event_log, database, monkeypatch
+):
+    await event_log.append(1, records(keys=1, each=10))
+    reader = Reader(event_log, "g", database)
+    await reader.until(10)
+    faults = [
+        fail_once(monkeypatch, AIOKafkaConsumer, "commit", AssertionError()),
+        fail_once(monkeypatch, log_offsets, "epochs", TimeoutError()),
+    ]
+    await event_log.append(2, [Record(FAR, TOPIC, "key0", b"")])
+    await reader.until(11)
+    for fault in faults:
+        await asyncio.wait_for(fault.wait(), WAIT_S)
+    await event_log.rewind("g", TOPIC, LogPlace(PLACE[1], "0"), database)
+
+    async def seen() -> int:
+        return len(reader.seen)
+
+    async def lag() -> int:
+        return sum(each.records for each in await event_log.lags() if each.group == "g")
+
+    assert await soon(seen, 22) == 22
+    assert await soon(lag, 0) == 0
+    await reader.end()
+
+
+async def test_a_group_that_can_no_longer_read_ends_so_that_it_is_started_again(event_log, database, monkeypatch):
+    fail_once(monkeypatch, AIOKafkaConsumer, "getmany", ValueError("a fault of the client"))
+    with pytest.raises(ValueError, match="a fault of the client"):
+        await Reader(event_log, "g", database).task
+    await event_log.append(1, records(keys=1, each=10))
+    reader = Reader(event_log, "g", database)
+    await reader.until(10)
+    await reader.end()
 
 
 async def test_topics_get_more_partitions(event_log, servers):
