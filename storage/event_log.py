@@ -107,7 +107,7 @@ class EventLog(Protocol):
         """The stored batch. Its number is lower than the last appended one if the log has lost its end."""
 
     async def forget_positions(self, tx: Transaction) -> None:
-        """Call it when the log has lost its end: groups whose position is behind that end go back to it."""
+        """Call it when the log may have lost its end: groups whose position is behind that end go back to it."""
 
     async def consume(
         self,

@@ -33,6 +33,7 @@ _BATCH = 200
 _PREFETCHED = 2
 _COMMIT_EVERY_S = 0.1
 _RETRY_S = 0.5
+_RELAY_MOVES_S = 5.0
 
 log = structlog.get_logger()
 
@@ -195,15 +196,40 @@ class KafkaGroupConsumer:
                 async with reaching():
                     timeout_ms = _POLL_MS if len(ready) == len(assigned) else _POLL_BESIDE_OTHERS_MS
                     found = await consumer.getmany(*ready, timeout_ms=timeout_ms)
+                    lost = []
                     for tp in ready:
                         held, position = assigned[tp], await consumer.position(tp)
                         if position > held.fetched_to:
                             held.fetched_to = position
                             held.fetched.put_nowait(_Fetched(found.get(tp, ()), position))
+                        elif position < held.fetched_to:  # the consumer's `auto_offset_reset`
+                            lost.append(tp)
+                    if lost:
+                        await self._go_back(consumer, {tp: assigned[tp] for tp in lost})
+                        assigned = {}
             except OUT_OF_REACH as error:
                 log.warning("a group cannot read the event log", group=self._group, error=str(error))
                 assigned = {}
                 await asyncio.sleep(_RETRY_S * random.uniform(0.5, 1.5))
+
+    async def _go_back(self, consumer: AIOKafkaConsumer, lost: dict[TopicPartition, _KafkaPartition]) -> None:
+        """Let the group read partitions from their start that end before its position: Kafka has lost records.
+
+        A relay that misses what it has sent moves the group itself, to the end of what is left: that is waited for.
+        """
+        await asyncio.sleep(_RELAY_MOVES_S)
+        lost = {tp: held for tp, held in lost.items() if self._held.get(tp) is held}
+        starts, ends = await consumer.beginning_offsets(lost), await consumer.end_offsets(lost)
+        for tp, held in lost.items():
+            if ends[tp] < held.fetched_to:
+                log.error(
+                    "Kafka has lost records, and the group reads the partition from its start: see docs/operating.md, "
+                    "`Kafka is down`",
+                    group=self._group,
+                    topic=held.claim.topic,
+                    partition=tp.partition,
+                )
+                await log_offsets.move(self._database, self._group, held.claim.topic, {tp.partition: starts[tp]})
 
     async def _commit_for_ever(self, consumer: AIOKafkaConsumer) -> None:
         while True:

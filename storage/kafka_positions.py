@@ -33,8 +33,10 @@ class KafkaPositions:
         return [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]
 
     async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        async with self._connected() as (_, consumer):
-            return await self._ends(consumer, partitions)
+        """Those of the partitions that exist."""
+        async with self._connected() as (admin, consumer):
+            counts = await partition_counts(admin, list({tp.topic for tp in partitions}))
+            return await self._ends(consumer, [tp for tp in partitions if tp.partition < counts.get(tp.topic, 0)])
 
     async def offsets_at(self, partitions: Sequence[TopicPartition], time: datetime) -> dict[int, int]:
         """The offset of the first record from that time on, by partition."""

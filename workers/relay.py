@@ -104,7 +104,7 @@ class _Relay:
             last = await event_log.last_append()
             self._begun = await outbox.last_batch(tx)
             repeated = await outbox.unsend_after(tx, last.batch)
-            if repeated:
+            if last.batch < self._begun:  # not only if rows were repeated: those of a long outage are deleted
                 await event_log.forget_positions(tx)
             if last.batch != self._appended:
                 await outbox.note_sent(tx, last.event_ids, last.batch)

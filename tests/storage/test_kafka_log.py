@@ -7,7 +7,7 @@ import time
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from storage import log_offsets
+from storage import kafka_consumer, log_offsets
 from storage.cancellation import end
 from storage.event_log import Batch, EventLogUnavailable, LogPlace, PartitionTaken, Record, partition
 from storage.kafka_log import KafkaLog
@@ -130,6 +130,21 @@ async def test_groups_go_back_to_the_end_of_a_log_that_has_lost_its_end(event_lo
     async with database.transaction() as tx:
         await event_log.forget_positions(tx)
     assert await next_offset(database) == end
+
+
+async def test_a_group_whose_position_is_behind_the_end_reads_from_the_start(event_log, database, monkeypatch):
+    """A partition has lost its records, and no relay misses them."""
+    monkeypatch.setattr(kafka_consumer, "_RELAY_MOVES_S", 0.05)
+    await event_log.append(1, records(keys=1, each=10))
+    before = Reader(event_log, "g", database)
+    await before.until(10)
+    await before.end()
+    await log_offsets.move(database, "g", TOPIC, {PLACE[1]: 1_000})
+    await event_log.append(2, [Record(FAR, TOPIC, "key0", b"")])
+    after = Reader(event_log, "g", database)
+    await after.until(11)
+    await after.end()
+    assert await next_offset(database) < 1_000
 
 
 async def test_a_group_follows_a_rewind_and_shows_its_lag_after_faults_of_kafka_and_postgresql(

@@ -1,4 +1,4 @@
-"""The relay, beside another one that dies."""
+"""The relay, beside another one that dies, and on a log that has lost everything."""
 
 from types import SimpleNamespace
 
@@ -6,10 +6,11 @@ import pytest
 
 from storage import outbox
 from storage.database import Database, DatabaseUnavailable
-from storage.event_log import partition
+from storage.event_log import EventLog, partition
+from storage.kafka_log import KafkaLog
 from storage.redis_streams import RedisStreams
 from tests.faults import fail_once
-from tests.storage.log_reader import TOPIC
+from tests.storage.log_reader import TOPIC, Reader
 from tests.storage.releases import OwnDatabase
 from workers import relay
 from workers.relay import _Relay
@@ -59,3 +60,24 @@ async def test_events_that_a_relay_appended_before_it_died_are_not_appended_agai
     await carry_all(living)
     entries = await redis.commands.xrange(event_log.stream(TOPIC, partition("key0")))
     assert [int(fields[b"id"]) for _, fields in entries] == [1, 2, 3]
+
+
+@pytest.mark.kafka
+async def test_groups_read_a_log_that_was_emptied_when_nothing_of_it_can_be_sent_again(
+    new_relay, own_database, database, kafka, redis, shards
+):
+    """Kafka was down for so long that all rows of sent events are deleted, and comes back without its data."""
+
+    async def relay_and_read(event_log: EventLog, *ids: int) -> list[int]:
+        await add_events(own_database, *ids)
+        await carry_all(new_relay(event_log))
+        reader = Reader(event_log, "g", database)
+        await reader.until(len(ids))
+        await reader.end()
+        await event_log.close()
+        return [record.event_id for record in reader.seen]
+
+    full, empty = [await kafka.deployment(f"{redis.prefix}-{name}", [TOPIC]) for name in ("full", "empty")]
+    assert await relay_and_read(KafkaLog(full, shards), *range(1, 11)) == [*range(1, 11)]
+    await own_database.owner.execute("DELETE FROM outbox")
+    assert await relay_and_read(KafkaLog(empty, shards), 11) == [11]
