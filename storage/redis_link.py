@@ -40,6 +40,10 @@ class LinkDown(_ConnectionError):
     """The server is gone, or another one has taken over."""
 
 
+class RefusedByServer(_ConnectionError):
+    """The server is up, but cannot do this now: its memory or disk is full, it lacks replicas, or it is busy."""
+
+
 class LinkScript:
     """A Lua script, which every link loads and calls by its hash. The text of libraries is put before it."""
 
@@ -236,6 +240,8 @@ class RedisLink(asyncio.Protocol):
             if text.startswith(_ELSEWHERE):
                 answer.set_exception(LinkDown(text))
                 self._lose(text)
+            elif text.startswith(_NOT_NOW):
+                answer.set_exception(RefusedByServer(text))
             else:
                 answer.set_exception(ResponseError(text))
         else:
@@ -246,5 +252,7 @@ _NOTHING = object()
 _REDIS: traces.Attributes = {"db.system.name": "redis"}
 # Errors of a server that is not, or no longer, the right one.
 _ELSEWHERE = ("MOVED", "ASK", "CLUSTERDOWN", "READONLY", "LOADING", "MASTERDOWN", "NOSCRIPT")
+# Errors of the right server, which pass once it has room, its replicas or time again.
+_NOT_NOW = ("OOM ", "MISCONF ", "NOREPLICAS ", "TRYAGAIN ", "BUSY ")
 # In RESP3 a push confirms each subscribed channel, in place of an answer.
 _CONFIRMATIONS = (b"subscribe", b"unsubscribe", b"ssubscribe", b"sunsubscribe")

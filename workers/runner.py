@@ -3,7 +3,8 @@
 A reaction that takes many gets the records of a batch together, at most MOST_TOGETHER.
 
 While PostgreSQL, Redis, the event log, the object store or the search engine is gone, the record is retried without
-limit, and its partition waits. A worker whose partition another has taken over gives up what it does for it.
+limit, and its partition waits. A reaction that times out or collides may have a fault, or wait for the locks of others:
+its record is retried for 6 to 10 minutes. A worker whose partition another has taken over gives up what it does for it.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from storage import handled_events, outbox
-from storage.database import DatabaseUnavailable
+from storage.database import Conflict, DatabaseUnavailable
 from storage.event_log import Batch, EventLogUnavailable, PartitionTaken, Record
 from storage.objects import ObjectsUnavailable
 from storage.redis import REDIS_UNAVAILABLE
@@ -26,13 +27,16 @@ from tracing import traceparent, traces
 from workers.job import DeclaredReaction, Job, Tools, groups
 
 ATTEMPTS = 5
+CONTENDED_ATTEMPTS = 24
 MOST_TOGETHER = 50
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 5.0
+LONGEST_CONTENDED_WAIT_S = 30.0
 LONGEST_OUTAGE_WAIT_S = 1.0  # to ask again costs little: breakers refuse it at once
 UNAVAILABLE = (
     DatabaseUnavailable, ObjectsUnavailable, EventLogUnavailable, SearchUnavailable, *REDIS_UNAVAILABLE,
 )  # fmt: skip
+CONTENTION = (TimeoutError, Conflict)
 REMEMBERING = frozenset(
     {"notifications", "moderation"}
 )  # groups whose reactions depend on whether their event is repeated
@@ -149,9 +153,9 @@ async def _settle_traced(
 async def _settle(jobs: Sequence[Job], group: str, reaction: DeclaredReaction, records: Sequence[Record]) -> Outcome:
     topic, lanes = records[0].topic, jobs[0].tools.lanes
     broke: Exception | None = None
-    failures = outages = 0
+    failures = contended = outages = 0
     started = time.monotonic()
-    while failures < ATTEMPTS:
+    while failures < ATTEMPTS and contended < CONTENDED_ATTEMPTS:
         try:
             events = [outbox.decode(topic, record.payload) for record in records]
             async with lanes.place(reaction.lane):
@@ -165,6 +169,16 @@ async def _settle(jobs: Sequence[Job], group: str, reaction: DeclaredReaction, r
             outages += 1
             log.warning("a reaction waits for a service", group=group, topic=topic, error=str(error))
             await asyncio.sleep(_backoff(outages, LONGEST_OUTAGE_WAIT_S))
+        except CONTENTION as error:
+            contended += 1
+            broke = error
+            log.warning(
+                "a reaction timed out or collided", group=group, topic=topic, attempt=contended, error=str(error)
+            )
+            if len(records) > 1:
+                return "apart"
+            if contended < CONTENDED_ATTEMPTS:
+                await asyncio.sleep(_backoff(contended, LONGEST_CONTENDED_WAIT_S))
         except Exception as error:
             failures += 1
             broke = error

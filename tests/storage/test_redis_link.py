@@ -5,8 +5,10 @@ from functools import partial
 
 import pytest
 from redis.asyncio import Connection
+from redis.exceptions import ResponseError
 
 from storage.cancellation import end
+from storage.redis import REDIS_UNAVAILABLE
 from storage.redis_link import LinkDown, RedisLink
 from storage.redis_servers import ANYWHERE, Address, RedisServers, servers_of
 from storage.shards import Shards
@@ -40,6 +42,15 @@ async def test_a_silent_server_is_disconnected_however_many_commands_wait(cluste
     with pytest.raises(LinkDown):
         await asyncio.wait_for(answer, 5)
     await end(task)
+
+
+@pytest.mark.parametrize("code", ["OOM", "MISCONF", "NOREPLICAS", "TRYAGAIN", "BUSY"])
+async def test_a_server_that_cannot_do_it_now_counts_as_unavailable(shards: Shards, code: str):
+    with pytest.raises(REDIS_UNAVAILABLE, match=code):
+        await shards.call(0, "EVAL", f"return redis.error_reply('{code} try later')", 0)
+    with pytest.raises(ResponseError):
+        await shards.call(0, "EVAL", f"return redis.error_reply('{code}GROUP exists')", 0)
+    assert await shards.call(0, "ECHO", "the link stays") == b"the link stays"
 
 
 class Replaced:

@@ -9,6 +9,7 @@ import pytest
 
 from protocol.events import EVENTS, PostCreatedEvent
 from storage import outbox
+from storage.database import Conflict
 from storage.event_log import Record
 from storage.redis import Redis
 from storage.redis_streams import RedisStreams
@@ -80,6 +81,35 @@ async def test_a_failing_event_is_retried_then_dead_lettered_with_its_cause_and_
             await asyncio.sleep(0.01)
     stop.set()
     await running
+
+
+async def test_an_event_whose_reaction_times_out_is_retried_for_longer_but_not_for_ever(cluster, own_log, monkeypatch):
+    name = f"test-{secrets.token_hex(4)}"
+    attempts: list[int] = []
+    monkeypatch.setattr(runner, "CONTENDED_ATTEMPTS", 2 * runner.ATTEMPTS)
+    monkeypatch.setattr(runner, "LONGEST_CONTENDED_WAIT_S", 0.01)
+
+    @consumes(PostCreatedEvent, group=name)
+    async def react(job: Job, event: PostCreatedEvent) -> None:
+        attempts.append(job.event_id)
+        if job.event_id == 666 or attempts.count(job.event_id) <= runner.ATTEMPTS:
+            raise TimeoutError if job.event_id % 2 else Conflict("a deadlock")
+
+    async def last() -> int:
+        return attempts.count(4)
+
+    stop = asyncio.Event()
+    running = asyncio.create_task(runner.run_group(tools_with(cluster, own_log), name, stop))
+    try:
+        await own_log.append(1, [record(number) for number in (1, 666, 4)])
+        assert await soon(last, runner.ATTEMPTS + 1) == runner.ATTEMPTS + 1
+    finally:
+        stop.set()
+        await running
+        del jobs._groups[name]
+    assert attempts == [*[1] * (runner.ATTEMPTS + 1), *[666] * 2 * runner.ATTEMPTS, *[4] * (runner.ATTEMPTS + 1)]
+    [letter] = await own_log.dead_letters(10)
+    assert (letter.cause, letter.record.event_id) == ("Conflict: a deadlock", 666)
 
 
 async def test_events_that_wait_are_reacted_to_together_and_apart_if_one_is_faulty(cluster, own_log, monkeypatch):
