@@ -55,7 +55,6 @@ from workers.runner import run_group
 
 STOP_TIMEOUT_S = 5.0
 GATHER_TIMEOUT_S = 2.0
-MOST_DEAD_LETTERS = 100
 # S3 serves only media, LiveKit only voice, OpenSearch only searches; without the event log, calls are
 # answered and events wait.
 OPTIONAL_DEPENDENCIES = frozenset({"objects", "livekit", "egress", "kafka", "opensearch"})
@@ -211,9 +210,9 @@ async def _gather_from_redis(stores: Stores) -> None:
 
 
 async def _gather_from_event_log(stores: Stores) -> None:
-    DEAD_LETTERS.set(len(await stores.event_log.dead_letters(MOST_DEAD_LETTERS)))
     for lag in await stores.event_log.lags():
         LOG_LAG.labels(lag.group, lag.topic).set(lag.records)
+    DEAD_LETTERS.set(await stores.event_log.count_dead_letters())  # last: its first read may take several scrapes
 
 
 async def _gather_from_opensearch(link: OpenSearchLink) -> None:

@@ -82,9 +82,7 @@ AUDIT_AGE = Gauge(
 LOG_LAG = Gauge(
     "daira_event_log_lag", "Events that a group has not handled yet", ["group", "topic"], multiprocess_mode="mostrecent"
 )
-DEAD_LETTERS = Gauge(
-    "daira_dead_letters", "Events that a worker group gave up on (counted to 100)", multiprocess_mode="mostrecent"
-)
+DEAD_LETTERS = Gauge("daira_dead_letters", "Events that a worker group gave up on", multiprocess_mode="mostrecent")
 REDIS_MEMORY = Gauge(
     "daira_redis_memory_ratio",
     "Part of its memory that the Redis of DAIRA_REDIS_URL uses; at 1 it refuses writes",

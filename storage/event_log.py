@@ -131,6 +131,8 @@ class EventLog(Protocol):
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         """Oldest first."""
 
+    async def count_dead_letters(self) -> int: ...
+
     async def replay(self, ids: Sequence[str] | None) -> int:
         """Append these dead letters (None: all) to their topics again, and delete them. Returns how many."""
 

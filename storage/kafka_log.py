@@ -96,11 +96,16 @@ class KafkaLog:
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         async with self._breaker.reaching():
-            return (await self._dead.read())[:limit]
+            return await self._dead.read((await self._dead.ids())[:limit])
+
+    async def count_dead_letters(self) -> int:
+        async with self._breaker.reaching():
+            return len(await self._dead.ids())
 
     async def replay(self, ids: Sequence[str] | None) -> int:
         async with self._producer() as producer:
-            letters = [letter for letter in await self._dead.read() if ids is None or letter.id in ids]
+            known = await self._dead.ids()
+            letters = await self._dead.read(known if ids is None else ids)
             for letter in letters:
                 await self._dead.replay(producer, letter)
         return len(letters)

@@ -97,6 +97,9 @@ class RedisStreams:
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         return [_dead_letter(entry) for entry in await self._redis.commands.xrange(self._dead_key, count=limit)]
 
+    async def count_dead_letters(self) -> int:
+        return int(await self._redis.commands.xlen(self._dead_key))
+
     async def replay(self, ids: Sequence[str] | None) -> int:
         wanted = None if ids is None else set(ids)
         replayed = 0

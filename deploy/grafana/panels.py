@@ -143,7 +143,7 @@ DASHBOARDS: dict[str, list[Panel]] = {
               rate("daira_reactions_total", "group")),
         Panel("Time of reactions", "95th percentile by group, with retries.", SECONDS,
               quantiles("daira_reaction_seconds", "group")),
-        Panel("Dead letters", "Waiting dead letters (counted to 100). See `daira dead-letters list`.", COUNT,
+        Panel("Dead letters", "Waiting dead letters. See `daira dead-letters list`.", COUNT,
               {"dead letters": "max(daira_dead_letters)"}, (1, 100)),
         Panel("Counts", "Changes of counts that wait to be folded, and counts that differ from their rows.", COUNT,
               {"waiting": "max(daira_counts_unfolded)", "drifting": "max(daira_counts_drift)"}),

@@ -145,13 +145,15 @@ async def test_dead_letters_are_stored_with_their_cause_and_replayed(event_log, 
     await event_log.bury("g", record, "ValueError: broken")
     await event_log.bury("g", Record(8, TOPIC, "key", b"other"), "x" * 5_000)
     first, second = await event_log.dead_letters(10)
+    assert await event_log.count_dead_letters() == 2
+    assert await event_log.dead_letters(1) == [first]
     assert (first.group, first.cause, first.record) == ("g", "ValueError: broken", record)
     assert len(second.cause) == 2_000
     assert await event_log.replay([first.id]) == 1
     await reader.until(1)
     assert reader.seen == [record]
     assert await event_log.replay(None) == 1
-    assert await event_log.dead_letters(10) == []
+    assert (await event_log.count_dead_letters(), await event_log.dead_letters(10)) == (0, [])
     await reader.until(2)
     await reader.end()
 

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from storage import kafka_consumer, log_offsets
 from storage.cancellation import end
 from storage.event_log import Batch, EventLogUnavailable, LogPlace, PartitionTaken, Record, partition
+from storage.kafka_dead_letters import KafkaDeadLetters
 from storage.kafka_log import KafkaLog
 from storage.kafka_servers import ANSWER_TIMEOUT_S, KafkaLogin
 from storage.kafka_topics import Layout, ensure_topics
@@ -214,6 +215,21 @@ async def test_a_scrape_that_is_cancelled_while_it_connects_spoils_no_later_one(
     starts.go.set()
     assert isinstance(await event_log.lags(), list)
     assert starts.done.is_set()
+
+
+async def test_dead_letters_are_counted_even_if_each_scrape_is_cancelled_on_the_way(event_log, monkeypatch):
+    for record in records(keys=1, each=3):
+        await event_log.bury("g", record, "ValueError: broken")
+    opened = Held(monkeypatch, KafkaDeadLetters, "_open", behind=True)
+    fetched = Held(monkeypatch, KafkaDeadLetters, "_fetch")
+    opened.go.set()
+    scrape = asyncio.create_task(event_log.count_dead_letters())
+    await fetched.came.wait()
+    await end(scrape)
+    opened_again = Held(monkeypatch, KafkaDeadLetters, "_open")
+    opened_again.go.set()
+    assert await event_log.count_dead_letters() == 3
+    assert not opened_again.came.is_set(), "it goes on with the same reader"
 
 
 async def test_a_broker_that_hangs_is_refused_at_once_and_found_again(event_log, kafka):
