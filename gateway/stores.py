@@ -28,7 +28,7 @@ from stage import roster
 from stage.recorder import Recorder
 from stage.roster import Roster
 from stage.voice_server import VoiceServer
-from storage import budgets, leases, limits, schema, views
+from storage import budgets, leases, limits, partition_owner, schema, views
 from storage import feeds as stored_feeds
 from storage.database import Database, DatabaseUnavailable
 from storage.event_log import EventLog
@@ -47,7 +47,8 @@ from storage.snowflakes import Snowflakes
 
 SCRIPTS = (
     *broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *locations.SCRIPTS, *roster.SCRIPTS, *reports.SCRIPTS,
-    *limits.SCRIPTS, *budgets.SCRIPTS, *stored_feeds.SCRIPTS, *leases.SCRIPTS, *views.SCRIPTS,
+    *limits.SCRIPTS, *budgets.SCRIPTS, *stored_feeds.SCRIPTS, *leases.SCRIPTS, *partition_owner.SCRIPTS,
+    *views.SCRIPTS,
 )  # fmt: skip
 
 COMMAND_TIMEOUT_S = 5.0

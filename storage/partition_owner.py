@@ -11,18 +11,20 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import structlog
 
 from storage.cancellation import end
 from storage.leases import Leases
 from storage.redis import RedisError
-from storage.redis_link import Part
+from storage.redis_link import LinkScript
 from storage.shards import Shards
 
 LEASE_MS = 5_000
 RENEW_S = 1.5
+JOIN = LinkScript(Path(__file__).parent / "lua" / "join_members.lua")
+SCRIPTS = (JOIN,)
 
 log = structlog.get_logger()
 
@@ -52,6 +54,8 @@ class PartitionOwner:
     ) -> None:
         """partitions: their names. work: handles one until it is cancelled. before_release: awaited after that."""
         self._shards = shards
+        self._shard = shards.of(group)
+        self._members_key = shards.key(self._shard, "log-members", group)
         self._leases = Leases(shards, f"log:{group}")
         self._group = group
         self._partitions = partitions
@@ -89,13 +93,8 @@ class PartitionOwner:
 
     async def _share(self) -> None:
         """Renew our leases, and take or release partitions until each process holds an equal share."""
-        now = time.time()
-        *_, member_count = await asyncio.gather(
-            self._of_members("ZADD", now + LEASE_MS / 1_000, self._id),
-            self._of_members("ZREMRANGEBYSCORE", "-inf", now),
-            self._of_members("ZCARD"),
-        )
-        share = math.ceil(len(self._partitions) / max(member_count, 1))
+        members = await self._shards.run(self._shard, JOIN, (self._members_key,), (self._id, LEASE_MS / 1_000))
+        share = math.ceil(len(self._partitions) / members)
         for partition in list(self._held)[share:]:
             self._give_up(partition)
         # Leases to renew come first. What is given up is not renewed, and not waited for: that would cost the others.
@@ -142,9 +141,4 @@ class PartitionOwner:
             self._give_up(partition)
         await asyncio.gather(*self._ending.values())
         with suppress(RedisError):  # it expires
-            await self._of_members("ZREM", self._id)
-
-    def _of_members(self, command: str, *arguments: Part) -> "asyncio.Future[Any]":
-        """Run a command on the set of the group's processes."""
-        shard = self._shards.of(self._group)
-        return self._shards.call(shard, command, self._shards.key(shard, "log-members", self._group), *arguments)
+            await self._shards.call(self._shard, "ZREM", self._members_key, self._id)
