@@ -19,8 +19,10 @@ from stage.recorder import Recorder
 from stage.voice_server import VoiceServer
 from storage import embeddings, schema
 from storage.database import Database
+from storage.kafka_appender import MARKERS
 from storage.kafka_breaker import KafkaBreaker
 from storage.kafka_positions import KafkaPositions
+from storage.kafka_topics import DEAD_LETTERS, wanted_replicas
 from storage.objects import Objects
 from storage.opensearch_indices import OpenSearchIndices
 from storage.opensearch_link import OpenSearchLink
@@ -159,9 +161,19 @@ async def _event_log(settings: Settings) -> str:
     positions = KafkaPositions(servers, KafkaBreaker(servers))
     try:
         partitions = await positions.partitions(sorted(EVENTS))
+        replicas, brokers = await positions.replicas([*EVENTS, MARKERS, DEAD_LETTERS])
     finally:
         await positions.close()
-    return f"Kafka at {servers.brokers}, {len(partitions)} partitions"
+    if replicas < (wanted := wanted_replicas(settings.kafka_replicas, brokers)):
+        raise Ill(
+            f"a topic has {_replicas(replicas)} of a partition, not {wanted}",
+            "add replicas by kafka-reassign-partitions.sh, as docs/operating.md shows, or change DAIRA_KAFKA_REPLICAS",
+        )
+    return f"Kafka at {servers.brokers}, {len(partitions)} partitions, {_replicas(replicas)} of each"
+
+
+def _replicas(amount: int) -> str:
+    return f"{amount} replica{'s' * (amount > 1)}"
 
 
 async def _search(settings: Settings) -> str:

@@ -32,6 +32,13 @@ class KafkaPositions:
                 raise EventLogUnavailable(f"Kafka lacks the topic {self._servers.topic(topic)}: run `daira migrate`")
         return [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]
 
+    async def replicas(self, topics: Sequence[str]) -> tuple[int, int]:
+        """The fewest that a partition of these topics has, and the number of brokers."""
+        async with self._connected() as (admin, _):
+            found = await admin.describe_topics([self._servers.topic(topic) for topic in topics])
+            brokers = len((await admin.describe_cluster())["brokers"])
+        return min(len(partition["replicas"]) for each in found for partition in each["partitions"]), brokers
+
     async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Those of the partitions that exist."""
         async with self._connected() as (admin, consumer):

@@ -33,8 +33,8 @@ async def ensure_topics(servers: KafkaServers, topics: Sequence[str], layout: La
     async with reaching():
         try:
             await admin.start()
-            replicas = layout.replicas or min(len((await admin.describe_cluster())["brokers"]), MOST_REPLICAS)
-            safe = {"min.insync.replicas": str(min(replicas, 2))}
+            replicas = wanted_replicas(layout.replicas, len((await admin.describe_cluster())["brokers"]))
+            safe = {"min.insync.replicas": str(max(replicas - 1, 1))}
             kept = {**_SAFE, **safe, "retention.ms": str(int(layout.retention * _HOUR_MS))}
             wanted = {
                 **{servers.topic(topic): (layout.partitions, kept) for topic in topics},
@@ -48,6 +48,11 @@ async def ensure_topics(servers: KafkaServers, topics: Sequence[str], layout: La
                 await admin.create_partitions({name: NewPartitions(count) for name, count in small.items()})
         finally:
             await admin.close()
+
+
+def wanted_replicas(setting: int | None, brokers: int) -> int:
+    """setting: see `Layout`."""
+    return setting or min(brokers, MOST_REPLICAS)
 
 
 async def partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
