@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import NamedTuple
 
-import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +15,7 @@ from domain.post_text import hashtags, topics
 from evaluation.feed_baselines import Order, Progress
 from evaluation.feed_judgements import require_past
 from evaluation.feed_log import Action, FeedLog, Ints
-from storage import feed_ranking, feed_replay, posts
+from storage import feed_ranking, feed_replay, posts, schema
 from storage.candidates import BEYOND, Candidacy, Source, beyond_inbox
 from storage.database import Database, Transaction
 from storage.feed_replay import id_at, number_of
@@ -98,7 +97,7 @@ async def ranked_feeds(
     moment = datetime.fromtimestamp(moment_ms / 1_000, UTC)
     async with AsyncExitStack() as closing:
         owner_url, app_url, worker_url = await closing.enter_async_context(feed_replay.scratch_database(*urls))
-        owner = await asyncpg.connect(owner_url)
+        owner = await schema.connect(owner_url)
         closing.push_async_callback(owner.close)
         app, worker = Database(app_url, largest=1), Database(worker_url, largest=1)
         for database in (app, worker):

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import asyncpg
+from storage import schema
 
 if TYPE_CHECKING:
     from storage.seeding import Connection
@@ -15,7 +15,7 @@ TIMEOUT_S = 5.0
 @asynccontextmanager
 async def owner_connection(url: str) -> "AsyncIterator[Connection]":
     """Connect to `Settings.owner_database`, and disconnect afterwards. Raises OSError, TimeoutError."""
-    connection = await asyncpg.connect(url, timeout=TIMEOUT_S)
+    connection = await schema.connect(url, TIMEOUT_S)
     try:
         yield connection
     finally:

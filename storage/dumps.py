@@ -47,7 +47,7 @@ class DumpSnapshot:
 @asynccontextmanager
 async def snapshot(url: str) -> AsyncIterator[DumpSnapshot]:
     """The database as it is now, until the end of the block."""
-    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+    connection = await schema.connect(url, CONNECT_TIMEOUT_S)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             tables = [row["name"] for row in await connection.fetch(_TABLES)]
@@ -77,7 +77,7 @@ async def load(programs: Path, url: str, folder: Path, jobs: int, step: Callable
 
 async def finish_loading(url: str) -> None:
     """Update the planner's statistics, and reset the positions of worker groups: they are of another event log."""
-    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+    connection = await schema.connect(url, CONNECT_TIMEOUT_S)
     try:
         await connection.execute("ANALYZE")
         if await connection.fetchval("SELECT to_regclass('log_offsets') IS NOT NULL"):

@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
-
+from storage import schema
 from storage.database import Transaction
 from storage.migrating import migrate
 from storage.seeding import Connection
@@ -38,7 +37,7 @@ def number_of(post_id: int) -> int:
 async def scratch_database(owner_url: str, app_url: str, worker_url: str) -> AsyncIterator[tuple[str, str, str]]:
     """Create a migrated database beside that of the URLs, and drop it afterwards. Returns the three URLs of it."""
     name = f"daira_eval_{secrets.token_hex(6)}"
-    owner = await asyncpg.connect(owner_url)
+    owner = await schema.connect(owner_url)
     try:
         await owner.execute(f"CREATE DATABASE {name}")
         try:

@@ -59,8 +59,11 @@ async def migrate(owner_url: str, app_url: str, worker_url: str, *, alone: bool 
     Returns the version of the schema: newer than the code's after a roll-back. Raises MigrationRefused.
     """
     await ensure_roles(owner_url, app_url, worker_url)
-    owner = await asyncpg.connect(owner_url)
-    engine = create_async_engine("postgresql+asyncpg://" + owner_url.partition("://")[2])
+    owner = await schema.connect(owner_url)
+    engine = create_async_engine(
+        "postgresql+asyncpg://" + owner_url.partition("://")[2],
+        connect_args={"server_settings": {"application_name": schema.connection_name()}},
+    )
     try:
         await _take_turn(owner)
         found = await schema.standing(owner)
@@ -225,7 +228,7 @@ async def _take_turn(owner: Owner) -> None:
 @stamina.retry(on=(asyncpg.InternalServerError, asyncpg.UniqueViolationError), attempts=5, wait_initial=0.05)
 async def ensure_roles(owner_url: str, app_url: str, worker_url: str) -> None:
     """Create the roles of processes, with the passwords of their URLs."""
-    connection = await asyncpg.connect(owner_url)
+    connection = await schema.connect(owner_url)
     try:
         for role, url in ((APP_ROLE, app_url), (WORKER_ROLE, worker_url)):
             login = unquote(urlsplit(url).username or role)

@@ -130,6 +130,12 @@ def connection_name() -> str:
     return f"daira {newest_version()}"
 
 
+async def connect(url: str, timeout_s: float = 60.0) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection of that name outside the pools, such as the owner's. The caller closes it."""
+    named = {"application_name": connection_name()}
+    return await asyncpg.connect(url, timeout=timeout_s, server_settings=named)
+
+
 async def ensure_partitions(tx: Transaction) -> None:
     """Create the partitions for this month and the next three."""
     await tx.execute("SELECT ensure_partitions()")

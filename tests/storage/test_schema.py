@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from storage import migrating, schema
+from storage import dumps, migrating, schema
 from tests.cluster import Cluster
 
 ALL = """
@@ -31,6 +31,12 @@ async def owner(cluster: Cluster):
 
 async def functions(owner: "asyncpg.Connection[asyncpg.Record]") -> list[tuple[str, str, list[str]]]:
     return [(row["name"], row["definition"], sorted(row["rights"].split(","))) for row in await owner.fetch(ALL)]
+
+
+async def test_a_backup_is_named_as_a_connection_of_this_code(cluster: Cluster):
+    """Runbooks end old transactions of strangers."""
+    async with dumps.snapshot(cluster.servers.postgres_url("daira_owner")) as found:
+        assert await found._connection.fetchval("SHOW application_name") == schema.connection_name()
 
 
 async def test_every_function_is_in_a_file_and_every_file_is_applied(owner):
