@@ -71,6 +71,8 @@ async def decide_appeal(call: Call, request: DecideAppeal, tx: Transaction) -> A
     match await appeals.decide(tx, appeal_id, overturn=request.outcome == "overturned"):
         case "missing":
             raise errors.not_found("appeal")
+        case "admins":
+            raise errors.permission_denied("only admins can decide about moderators")
         case "barred":
             raise errors.permission_denied(
                 "an appeal is not decided by whoever decided first, nor by the user concerned"

@@ -193,6 +193,8 @@ def _check(verdict: str) -> None:
             raise errors.failed_precondition("a colleague has claimed it")
         case "barred":
             raise errors.permission_denied("the case is about you or your decision: another moderator must decide it")
+        case "admins":
+            raise errors.permission_denied("only admins can decide about moderators")
         case "full":
             raise errors.failed_precondition("a moderator can claim at most 20 cases at once")
 

@@ -8,7 +8,7 @@ from protocol.moderation import Action, AppealStatus, Label, ModeratedType, Reas
 from storage.database import Transaction
 
 Verdict = Literal["made", "found", "missing", "ended", "late", "gone"]
-Outcome = Literal["decided", "missing", "before", "barred"]
+Outcome = Literal["decided", "missing", "before", "barred", "admins"]
 
 
 class LimitRow(TypedDict):

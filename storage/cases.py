@@ -103,7 +103,8 @@ class Counted(NamedTuple):
     priority: int
 
 
-ClaimVerdict = Literal["claimed", "missing", "decided", "taken", "barred", "full"]
+ClaimVerdict = Literal["claimed", "missing", "decided", "taken", "barred", "admins", "full"]
+CloseVerdict = Literal["closed", "missing", "decided", "taken", "barred", "admins"]
 
 
 async def queue(
@@ -169,14 +170,10 @@ async def note(tx: Transaction, case_id: int, text: str) -> bool:
     return bool(await tx.fetchval("SELECT note_case($1, $2)", case_id, text))
 
 
-async def close(
-    tx: Transaction, case_id: int, action: Action, note: str, details: ActOfDeciding
-) -> Literal["closed", "missing", "decided", "taken", "barred"]:
+async def close(tx: Transaction, case_id: int, action: Action, note: str, details: ActOfDeciding) -> CloseVerdict:
     """Close the case by a decision that the caller has made in this transaction, and rolls back if it is not closed."""
     more = msgspec.json.encode(details).decode()
-    verdict: Literal["closed", "missing", "decided", "taken", "barred"] = await tx.fetchval(
-        "SELECT close_case($1, $2, $3, $4)", case_id, action, note, more
-    )
+    verdict: CloseVerdict = await tx.fetchval("SELECT close_case($1, $2, $3, $4)", case_id, action, note, more)
     return verdict
 
 

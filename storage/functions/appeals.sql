@@ -121,7 +121,8 @@ CREATE OR REPLACE FUNCTION appeals_overturned(decision bigint, actor bigint) RET
 $$;
 
 -- A moderator decides the appeal, without a new decision about its target: it is upheld or overturned, and its case is
--- decided. Verdicts: decided | missing | before (it was decided before) | barred (the moderator decided first).
+-- decided. Verdicts: decided | missing | before (it was decided before) | barred (the moderator decided first) | admins
+-- (only they decide about moderators).
 CREATE OR REPLACE FUNCTION decide_appeal(appealed bigint, overturns boolean) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -136,6 +137,8 @@ BEGIN
     SELECT d.* INTO judged FROM appeals a JOIN decisions d ON d.id = a.decision_id WHERE a.id = appealed;
     IF of_case.status = 'decided' THEN
         RETURN 'before';
+    ELSIF is_for_admins(judged.target_type, judged.user_id) THEN
+        RETURN 'admins';
     ELSIF viewer_id() = ANY (of_case.barred_ids) OR viewer_id() IN (judged.decided_by, judged.user_id) THEN
         RETURN 'barred';
     END IF;

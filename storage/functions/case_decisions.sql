@@ -1,7 +1,7 @@
 -- Closing cases by decisions.
 
 -- Closes a case by a decision of the viewer, which the caller makes in the same transaction and rolls back if the verdict
--- is not 'closed'. Verdicts: closed | missing | decided | taken | barred, as in `claim_case`.
+-- is not 'closed'. Verdicts: closed | missing | decided | taken | barred | admins, as in `claim_case`.
 --
 -- The caller decides first, and so takes the locks in the order in which rules take them: of the target's decisions, then
 -- of its cases.

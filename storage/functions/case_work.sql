@@ -97,19 +97,20 @@ CREATE OR REPLACE FUNCTION note_act(acted_on bigint, what text, words text DEFAU
     VALUES (mint_id(), acted_on, viewer_id(), what, words, more)
 $$;
 
--- Why the viewer may not act on a locked case: missing | decided | barred | taken, as in `claim_case`; null if the viewer
--- may.
+-- Why the viewer may not act on a locked case: missing | decided | barred | admins | taken, as in `claim_case`; null if
+-- the viewer may.
 CREATE OR REPLACE FUNCTION case_refusal(standing cases) RETURNS text
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT CASE WHEN standing.id IS NULL THEN 'missing'
                 WHEN standing.status = 'decided' THEN 'decided'
                 WHEN viewer_id() = ANY (standing.barred_ids) OR viewer_id() = standing.owner_id THEN 'barred'
+                WHEN is_for_admins(standing.target_type, standing.owner_id) THEN 'admins'
                 WHEN standing.claimed_by <> viewer_id() AND standing.claimed_until > clock_timestamp() THEN 'taken' END
 $$;
 
 -- Claims a case for the viewer for 10 minutes, or renews the claim. A moderator has at most 20 claims.
 -- Verdicts: claimed | missing | decided | taken (a colleague has it) | barred (the viewer has decided it before, or it is
--- about the viewer) | full.
+-- about the viewer) | admins (it is about a moderator: only admins decide) | full.
 CREATE OR REPLACE FUNCTION claim_case(wanted bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE

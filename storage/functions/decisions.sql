@@ -2,6 +2,12 @@
 
 ---------------------------------------------------------------------------------------------------- making
 
+-- Whether the viewer may not decide because only admins decide about moderators.
+CREATE OR REPLACE FUNCTION is_for_admins(type text, person bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN type = 'user' AND NOT public.viewer_is_admin()
+           AND EXISTS (SELECT FROM public.users u WHERE u.id = person AND u.role IN ('moderator', 'admin'));
+
 -- Writes the decision with its audit row, statement and event, and enforces it. Returns null if the target does not exist.
 -- `draft` has the fields of storage/decisions.py. A target that its author has deleted since can still be decided
 -- about in its case.
@@ -28,8 +34,7 @@ BEGIN
     IF EXISTS (SELECT FROM cases c WHERE c.id = of_case AND decider = ANY (c.barred_ids)) THEN
         RAISE insufficient_privilege USING MESSAGE = 'another moderator must decide the appeal';
     END IF;
-    IF type = 'user' AND decider IS NOT NULL AND NOT viewer_is_admin()
-        AND EXISTS (SELECT FROM users u WHERE u.id = person AND u.role IN ('moderator', 'admin')) THEN
+    IF decider IS NOT NULL AND is_for_admins(type, person) THEN
         RAISE insufficient_privilege USING MESSAGE = 'only admins can decide about moderators';
     END IF;
     INSERT INTO decisions (id, case_id, target_type, target_id, target_seq, user_id, action, reason, labels, until, note,

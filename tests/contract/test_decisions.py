@@ -130,6 +130,24 @@ async def test_an_appeal_is_decided_by_somebody_else(cluster: Cluster, person, m
     assert (await other.refused("appeal.decide", **first)).code == "FAILED_PRECONDITION"
 
 
+async def test_only_admins_decide_appeals_of_moderators(cluster: Cluster, moderator: Person, admin: Person, person):
+    other_admin = await appoint(cluster, await person("other_admin"), "admin")
+    judged, _ = await register(cluster)
+    await appoint(cluster, judged)
+    decision = await decide(cluster, admin, judged.id, "suspend", target_type="user")
+    await judged.happened("disconnect")
+    guest = await cluster.guest()
+    await guest.call("auth.login", email=f"{judged.name}@example.org", password=PASSWORD)
+    appeal = await guest.call("appeal.create", decision_id=decision, text="It was a mistake.")
+    case = await _case_of(cluster, appeal["id"])
+    overturned = {"appeal_id": appeal["id"], "outcome": "overturned"}
+    assert (await moderator.refused("appeal.decide", **overturned)).code == "PERMISSION_DENIED"
+    assert (await moderator.refused("case.claim", case_id=case)).code == "PERMISSION_DENIED"
+    assert [each["status"] for each in (await guest.call("appeal.list"))["items"]] == ["open"]
+    await other_admin.call("case.claim", case_id=case)
+    assert (await other_admin.call("appeal.decide", **overturned))["status"] == "overturned"
+
+
 @pytest.mark.parametrize("method", ["appeal.decide", "case.decide"])
 async def test_reporters_are_told_once_of_what_an_appeal_changes(
     cluster: Cluster, person, moderator: Person, method: str
