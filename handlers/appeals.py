@@ -66,11 +66,16 @@ async def list_appeals(call: Call, request: ListAppeals, tx: Transaction) -> App
 
 @methods.rpc("appeal.decide", role="moderator")
 async def decide_appeal(call: Call, request: DecideAppeal, tx: Transaction) -> Appeal:
-    """Uphold the decision, or overturn and end it. PERMISSION_DENIED for the moderator who made the decision."""
+    """Uphold the decision, or overturn and end it. PERMISSION_DENIED for the moderator who made the decision.
+
+    The case is decided with the last of its appeals.
+    """
     appeal_id = int(request.appeal_id)
     match await appeals.decide(tx, appeal_id, overturn=request.outcome == "overturned"):
         case "missing":
             raise errors.not_found("appeal")
+        case "taken":
+            raise errors.failed_precondition("a colleague has claimed its case")
         case "admins":
             raise errors.permission_denied("only admins can decide about moderators")
         case "barred":

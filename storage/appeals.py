@@ -8,7 +8,7 @@ from protocol.moderation import Action, AppealStatus, Label, ModeratedType, Reas
 from storage.database import Transaction
 
 Verdict = Literal["made", "found", "missing", "ended", "late", "gone"]
-Outcome = Literal["decided", "missing", "before", "barred", "admins"]
+Outcome = Literal["decided", "missing", "before", "taken", "barred", "admins"]
 
 
 class LimitRow(TypedDict):
@@ -50,10 +50,12 @@ class Made(NamedTuple):
 
 
 class AppealAudience(NamedTuple):
-    """The case of an appeal, and the users whose reports got their outcome by it."""
+    """The users whose reports got an outcome by an appeal: those of its case, and those of the decision."""
 
     case_id: int
-    reporter_ids: Sequence[int]
+    case_reporter_ids: Sequence[int]
+    decision_id: int
+    decision_reporter_ids: Sequence[int]
 
 
 _COLUMNS = ", ".join(AppealRow.__annotations__)
@@ -96,24 +98,30 @@ async def of_case(tx: Transaction, case_id: int, limit: int) -> Sequence[AppealR
 
 
 async def decide(tx: Transaction, appeal_id: int, *, overturn: bool) -> Outcome:
-    """Decide the appeal and its case. If it is overturned, the decision ends. For moderators."""
+    """Decide the appeal, and its case with the last one. If it is overturned, the decision ends. For moderators."""
     outcome: Outcome = await tx.fetchval("SELECT decide_appeal($1, $2)", appeal_id, overturn)
     return outcome
 
 
-async def recipients_of(tx: Transaction, appeal_id: int) -> AppealAudience | None:
-    """The reporters to notify of an appeal: those of its case, and those of the decision that it overturned.
+async def recipients_of(tx: Transaction, appeal_id: int) -> AppealAudience:
+    """The reporters to notify of an appeal: those of its case once that is decided, and the others of the decision.
 
-    None if its case is open: a moderator has undone the decision before. For workers.
+    Those of the decision only if the appeal overturned it: an undo notifies them itself. For workers.
     """
     row = await tx.fetchrow(
-        """SELECT a.case_id, ARRAY (
-            SELECT r.reporter_id FROM reports r
-            WHERE r.retracted_at IS NULL
-              AND (r.case_id = a.case_id OR r.case_id = d.case_id AND a.status = 'overturned')
-            ORDER BY r.id) AS reporter_ids
-        FROM appeals a JOIN decisions d ON d.id = a.decision_id JOIN cases c ON c.id = a.case_id
-        WHERE a.id = $1 AND c.status = 'decided'""",
+        """WITH told AS (
+            SELECT r.id, r.reporter_id, r.case_id = a.case_id AS is_of_case
+            FROM appeals a JOIN decisions d ON d.id = a.decision_id JOIN cases c ON c.id = a.case_id
+            JOIN reports r ON r.case_id = a.case_id AND c.status = 'decided'
+                OR r.case_id = d.case_id AND d.end_reason = 'overturned'
+            WHERE a.id = $1 AND r.retracted_at IS NULL)
+        SELECT a.case_id, a.decision_id,
+            ARRAY (SELECT t.reporter_id FROM told t WHERE t.is_of_case ORDER BY t.id) AS case_reporter_ids,
+            ARRAY (SELECT t.reporter_id FROM told t WHERE NOT t.is_of_case
+                   AND t.reporter_id NOT IN (SELECT o.reporter_id FROM told o WHERE o.is_of_case)
+                   ORDER BY t.id) AS decision_reporter_ids
+        FROM appeals a WHERE a.id = $1""",
         appeal_id,
     )
-    return None if row is None else AppealAudience(row["case_id"], row["reporter_ids"])
+    assert row is not None
+    return AppealAudience(**row)

@@ -38,5 +38,5 @@ async def notify_of_appeal(job: Job, event: AppealDecidedEvent) -> None:
     await notify(job, Cause("account", "appeal", event.appeal_id, 0), [event.user_id])
     async with job.tools.database.transaction() as tx:
         audience = await appeals.recipients_of(tx, event.appeal_id)
-    if audience is not None:
-        await notify(job, Cause("report", "case", audience.case_id, 0), audience.reporter_ids)
+    await notify(job, Cause("report", "case", audience.case_id, 0), audience.case_reporter_ids)
+    await notify(job, Cause("report", "decision_end", audience.decision_id, 0), audience.decision_reporter_ids)

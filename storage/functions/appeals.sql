@@ -63,7 +63,7 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION appeal TO daira_app;
 
--- A case was decided: so are its appeals. An approval overturns the decisions that they are against.
+-- A case was decided: so are its open appeals. An approval overturns the decisions that they are against.
 CREATE OR REPLACE FUNCTION appeals_settled() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -78,13 +78,20 @@ BEGIN
         IF FOUND THEN
             RAISE insufficient_privilege USING MESSAGE = 'another moderator must decide the appeal';
         END IF;
-        PERFORM note_appeal(settled);
-        IF settled.status = 'overturned' THEN
-            PERFORM end_decision(settled.decision_id, NEW.decided_by, 'overturned', NULL, NULL);
-            PERFORM reject_reports(d.case_id) FROM decisions d WHERE d.id = settled.decision_id;
-        END IF;
+        PERFORM settle_appeal(settled);
     END LOOP;
     RETURN NULL;
+END $$;
+
+-- A moderator decided the appeal. An overturned decision ends.
+CREATE OR REPLACE FUNCTION settle_appeal(settled appeals) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM note_appeal(settled);
+    IF settled.status = 'overturned' THEN
+        PERFORM end_decision(settled.decision_id, settled.decided_by, 'overturned', NULL, NULL);
+        PERFORM reject_reports(d.case_id) FROM decisions d WHERE d.id = settled.decision_id;
+    END IF;
 END $$;
 
 -- The decision of the case was overturned or undone: the reports that it upheld are rejected, and count against their
@@ -120,32 +127,45 @@ CREATE OR REPLACE FUNCTION appeals_overturned(decision bigint, actor bigint) RET
     SELECT note_appeal(s.a) FROM settled s
 $$;
 
--- A moderator decides the appeal, without a new decision about its target: it is upheld or overturned, and its case is
--- decided. Verdicts: decided | missing | before (it was decided before) | barred (the moderator decided first) | admins
--- (only they decide about moderators).
+-- A moderator decides the appeal, without a new decision about its target: it is upheld or overturned. Its case is decided
+-- with its last open appeal: by the newest decision that was upheld, or approved if none was.
+-- Verdicts: decided | missing | before (the appeal was decided before) | taken | barred | admins, as in `claim_case`.
 CREATE OR REPLACE FUNCTION decide_appeal(appealed bigint, overturns boolean) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
+    me bigint := viewer_id();
     judged decisions;
-    of_case cases;
+    asked appeals;
+    standing cases;
+    refusal text;
 BEGIN
-    SELECT c.* INTO of_case FROM appeals a JOIN cases c ON c.id = a.case_id
-    WHERE a.id = appealed AND viewer_is_moderator() FOR NO KEY UPDATE OF c;
+    SELECT d.* INTO judged FROM appeals a JOIN decisions d ON d.id = a.decision_id
+    WHERE a.id = appealed AND viewer_is_moderator();
     IF NOT FOUND THEN
         RETURN 'missing';
     END IF;
-    SELECT d.* INTO judged FROM appeals a JOIN decisions d ON d.id = a.decision_id WHERE a.id = appealed;
-    IF of_case.status = 'decided' THEN
+    PERFORM hold('enforce:' || judged.target_type, judged.target_id); -- the order of locks: see `close_case`
+    PERFORM hold('cases of a ' || judged.target_type, judged.target_id);
+    SELECT * INTO asked FROM appeals a WHERE a.id = appealed;
+    IF asked.status <> 'open' THEN
         RETURN 'before';
-    ELSIF is_for_admins(judged.target_type, judged.user_id) THEN
-        RETURN 'admins';
-    ELSIF viewer_id() = ANY (of_case.barred_ids) OR viewer_id() IN (judged.decided_by, judged.user_id) THEN
-        RETURN 'barred';
     END IF;
-    UPDATE cases c SET status = 'decided', decided_at = now(), decided_by = viewer_id(),
-        action = CASE WHEN overturns THEN 'approve' ELSE judged.action END
-    WHERE c.id = of_case.id;
-    INSERT INTO case_acts (id, case_id, actor_id, kind) VALUES (mint_id(), of_case.id, viewer_id(), 'decided');
+    SELECT * INTO standing FROM cases c WHERE c.id = asked.case_id FOR NO KEY UPDATE;
+    refusal := CASE WHEN me IN (judged.decided_by, judged.user_id) THEN 'barred' ELSE case_refusal(standing) END;
+    IF refusal IS NOT NULL THEN
+        RETURN refusal;
+    END IF;
+    UPDATE appeals a SET status = CASE WHEN overturns THEN 'overturned' ELSE 'upheld' END, decided_at = now(),
+        decided_by = me
+    WHERE a.id = appealed RETURNING * INTO asked;
+    PERFORM settle_appeal(asked);
+    UPDATE cases c SET status = 'decided', decided_at = now(), decided_by = me, action = coalesce((
+        SELECT d.action FROM appeals a JOIN decisions d ON d.id = a.decision_id
+        WHERE a.case_id = c.id AND a.status = 'upheld' ORDER BY d.id DESC LIMIT 1), 'approve')
+    WHERE c.id = standing.id AND NOT EXISTS (SELECT FROM appeals a WHERE a.case_id = c.id AND a.status = 'open');
+    IF FOUND THEN
+        PERFORM note_act(standing.id, 'decided');
+    END IF;
     RETURN 'decided';
 END $$;
 GRANT EXECUTE ON FUNCTION decide_appeal TO daira_app;

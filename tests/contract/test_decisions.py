@@ -165,9 +165,9 @@ async def test_reporters_are_told_once_of_what_an_appeal_changes(
         await other.call(method, appeal_id=appeal["id"], outcome="overturned")
     else:
         await other.call(method, case_id=case, action="approve")
-    for reporter in (early, late):
-        told = await notice(reporter, "case")
-        assert (told["target"]["id"], told["text"]) == (case, "نتيجة بلاغك: لم تثبت مخالفة")
+    for reporter, target in ((early, ("decision_end", decided["decision_id"])), (late, ("case", case))):
+        told = await notice(reporter, target[0])
+        assert (told["target"]["id"], told["text"]) == (target[1], "نتيجة بلاغك: لم تثبت مخالفة")
         assert [each["status"] for each in (await reporter.call("report.list"))["items"]] == ["rejected"]
     owner = await cluster.owner()
     await owner.execute(
@@ -185,9 +185,39 @@ async def test_reporters_are_told_once_of_what_an_appeal_changes(
     await decide(cluster, moderator, again["id"])
     while (await notice(author, "decision"))["target"]["id"] == decided["decision_id"]:
         pass
-    for reporter, cases in ((early, {first, case}), (late, {case})):
+    for reporter, targets in ((early, {first, decided["decision_id"]}), (late, {case})):
         items = (await reporter.call("notification.list"))["items"]
-        assert sorted(each["target"]["id"] for each in items) == sorted(cases)
+        assert sorted(each["target"]["id"] for each in items) == sorted(targets)
+
+
+async def test_an_appeal_is_decided_alone(cluster: Cluster, person, moderator: Person):
+    author, early, late = await person("author", node="b"), await person("early"), await person("late")
+    other, colleague = [await appoint(cluster, await person(name)) for name in ("other", "colleague")]
+    post = await author.call("post.create", text="hello")
+    first = await reported(cluster, early, "post", post["id"])
+    labelled = (await moderator.call("case.decide", case_id=first, action="label", labels=["graphic"]))["decision_id"]
+    limited = await decide(cluster, moderator, post["id"], "limit")
+    appeals = [
+        (await author.call("appeal.create", decision_id=decision, text="It is not."))["id"]
+        for decision in (labelled, limited)
+    ]
+    case = await reported(cluster, late, "post", post["id"])
+    await colleague.call("case.claim", case_id=case)
+    of_label, of_limit = [{"appeal_id": each, "outcome": "overturned"} for each in appeals]
+    assert (await other.refused("appeal.decide", **of_label)).code == "FAILED_PRECONDITION"
+    assert (await colleague.call("appeal.decide", **of_label))["status"] == "overturned"
+    assert await colleague.call("appeal.decide", **of_label) == await colleague.call("appeal.decide", **of_label)
+    own = await author.call("post.get", post_id=post["id"])
+    assert (own["labels"], own["standing"]) == ([], "limited")
+    assert (await notice(early, "decision_end"))["target"]["id"] == labelled
+    assert (await other.call("case.get", case_id=case))["summary"]["status"] == "open"
+    assert [each["status"] for each in (await late.call("report.list"))["items"]] == ["received"]
+    await colleague.call("appeal.decide", **{**of_limit, "outcome": "upheld"})
+    summary = (await other.call("case.get", case_id=case))["summary"]
+    assert (summary["status"], summary["action"]) == ("decided", "limit")
+    assert [each["status"] for each in (await author.call("appeal.list"))["items"]] == ["upheld", "overturned"]
+    assert (await notice(late, "case"))["target"]["id"] == case
+    assert [each["status"] for each in (await late.call("report.list"))["items"]] == ["upheld"]
 
 
 async def test_reporters_are_not_told_again_of_a_decision_that_an_appeal_upholds(
