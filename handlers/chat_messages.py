@@ -1,5 +1,6 @@
 """Messages of chats: send, history, edit, delete, react."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -122,8 +123,12 @@ async def edit_message(call: Call, request: EditChatMessage, tx: Transaction) ->
     if message["sender_id"] != call.viewer.id:
         raise errors.permission_denied("only the sender can edit a message")
     if message["text"] != request.text:
-        check_not_empty(request.text, [str(each["id"]) for each in message["media"] or ()])
+        media_ids = [str(each["id"]) for each in message["media"] or ()]
+        check_not_empty(request.text, media_ids)
         _check_window(call, message, call.services.chat_windows.edit, "edited")
+        strangers = call.services.stranger_chats
+        if not strangers.is_known(chat_id) and await strangers.ask(tx, chat_id):
+            await _judge(call, tx, chat_id, request.text, media_ids, is_edit=True)
         edited = await chat_messages.edit(tx, chat_id, request.seq, request.text)
         if edited is None:
             raise errors.not_found("message")
@@ -201,9 +206,17 @@ async def _check_stranger(call: Call, request: SendToChat) -> None:
                 return  # a repetition
         await call.services.limits.hit(STRANGER.name, call.viewer.id)
         await count_new(call, NEW_STRANGER)
-        fields = [("text", request.text)]
-        verdict = await screen(call, tx, "message", call.services.ids.mint(), fields, media_ids=request.media_ids)
-        await settle(call, tx, verdict, "message", int(request.chat_id))
+        await _judge(call, tx, int(request.chat_id), request.text, request.media_ids, is_edit=False)
+
+
+async def _judge(
+    call: Call, tx: Transaction, chat_id: int, text: str, media_ids: Sequence[str] | None, *, is_edit: bool
+) -> None:
+    """Judge a message to a user who has not accepted the chat by the rules. Raises INVALID_ARGUMENT."""
+    verdict = await screen(
+        call, tx, "message", call.services.ids.mint(), [("text", text)], media_ids=media_ids, is_edit=is_edit
+    )
+    await settle(call, tx, verdict, "message", chat_id)
 
 
 async def _exhausted(call: Call) -> CallError | None:

@@ -145,11 +145,14 @@ async def test_a_refused_text_is_nowhere_and_the_field_is_named(
         assert (await ahmed.refused("user.update", display_name="me", bio=f"so {marker}")).fields == ["bio"]
         assert (await ahmed.refused("room.create", topic=marker)).fields == ["topic"]
         assert (await ahmed.refused("chat.send", chat_id=chat["id"], text=marker)).fields == ["text"]
+        sent = (await ahmed.call("chat.send", chat_id=chat["id"], text="hello"))["seq"]
+        assert (await ahmed.refused("chat.edit", chat_id=chat["id"], seq=sent, text=marker)).fields == ["text"]
         mine = await ahmed.call("post.create", text="hello again")
         edited = {"post_id": mine["id"], "version": 1, "text": marker.upper()}
         assert (await ahmed.refused("post.edit", **edited)).fields == ["text"]
         await mona.call("chat.accept", chat_id=chat["id"])
         await ahmed.call("chat.send", chat_id=chat["id"], text=marker)
+        await ahmed.call("chat.edit", chat_id=chat["id"], seq=sent, text=marker)
     assert len((await mona.call("post.list", user_id=ahmed.id))["items"]) == 2
     assert (await mona.call("comment.list", post_id=post["id"]))["items"] == []
 
