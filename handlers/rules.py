@@ -109,7 +109,8 @@ async def dry_run(call: Call, request: TryRule, tx: Transaction) -> Trial:
 async def enable_rule(call: Call, request: EnableRule, tx: Transaction) -> RuleVersion:
     """Put a version in force, in place of another one. Repeating it changes nothing.
 
-    It is tried out first; if it would have hit more than one of 100 texts, it must be confirmed.
+    It is tried out first. It must be confirmed if it would have hit more than one of 100 texts, and if it could not be
+    tried: on messages, or because no text of its surfaces was written within 24 hours.
     """
     row = await _load(tx, request.rule_id, request.version)
     if row["is_enabled"]:
@@ -122,9 +123,7 @@ async def enable_rule(call: Call, request: EnableRule, tx: Transaction) -> RuleV
     if not request.confirm:
         trial = await _try(call, tx, row["expression"], row["surfaces"])
         if trial.needs_confirmation:
-            raise errors.failed_precondition(
-                f"hits {trial.hits} of {trial.texts} texts, {trial.verified_hits} of verified users: confirm it"
-            )
+            raise errors.failed_precondition(f"{_doubt(trial, row['surfaces'])}: confirm it")
     await rules.enable(tx, row["id"], row["version"])
     await audit_call(
         call, tx, call.viewer.id, "rule.enable", f"rule:{row['id']}", version=row["version"], confirmed=request.confirm
@@ -166,9 +165,17 @@ async def _try(call: Call, tx: Transaction, expression: str, surfaces: Sequence[
         examined=tried.examined,
         hits=round(tried.hits / part),
         verified_hits=round(tried.verified_hits / part),
-        needs_confirmation=tried.are_too_many,
+        needs_confirmation=tried.are_too_many or not tried.examined or "message" in surfaces,
         samples=_samples(tried),
     )
+
+
+def _doubt(trial: Trial, surfaces: Sequence[str]) -> str:
+    """Why the result of the trial does not suffice to enable the rule."""
+    hits = f"hits {trial.hits} of {trial.texts} texts, {trial.verified_hits} of verified users"
+    if "message" in surfaces:
+        return f"messages are private, so the rule was not tried on them; otherwise it {hits}"
+    return hits if trial.examined else "there is no text of the last 24 hours to try the rule on"
 
 
 async def _texts(

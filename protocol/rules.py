@@ -116,7 +116,7 @@ class TryRule(Request, frozen=True):
 
 
 class EnableRule(Request, frozen=True):
-    """confirm: although it would have hit more than one of 100 texts."""
+    """confirm: although it would have hit more than one of 100 texts, or could not be tried on any, or on messages."""
 
     rule_id: Id
     version: Version
@@ -141,7 +141,7 @@ class Trial(msgspec.Struct, frozen=True):
     """The result of trying a rule on the texts of the last 24 hours. Messages are not tried.
 
     Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it
-    would have hit more than one of 100.
+    would have hit more than one of 100, no text was examined, or the rule is also for messages.
     """
 
     texts: int

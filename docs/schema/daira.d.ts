@@ -856,7 +856,7 @@ export interface EditPost {
   text: string;
 }
 
-/** confirm: although it would have hit more than one of 100 texts. */
+/** confirm: although it would have hit more than one of 100 texts, or could not be tried on any, or on messages. */
 export interface EnableRule {
   rule_id: string;
   version: number;
@@ -2330,7 +2330,7 @@ export interface TrendList {
   items: Trend[];
 }
 
-/** The result of trying a rule on the texts of the last 24 hours. Messages are not tried. Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it would have hit more than one of 100. */
+/** The result of trying a rule on the texts of the last 24 hours. Messages are not tried. Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it would have hit more than one of 100, no text was examined, or the rule is also for messages. */
 export interface Trial {
   texts: number;
   examined: number;

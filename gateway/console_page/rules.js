@@ -95,6 +95,8 @@ export class Rules {
         trial.needs_confirmation ? { class: "severe" } : {},
         `${word("would_hit")} ${readNumber(trial.hits)} / ${readNumber(trial.texts)} · ${word("of_verified")} ${readNumber(trial.verified_hits)}`,
       ),
+      !trial.examined && element("p", { class: "severe" }, word("nothing_tried")),
+      surfaces.includes("message") && element("p", { class: "severe" }, word("messages_not_tried")),
       element(
         "ul",
         {},

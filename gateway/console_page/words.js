@@ -157,6 +157,8 @@ const EN = {
   saved: "Saved",
   would_hit: "Would have hit",
   of_verified: "of verified users:",
+  nothing_tried: "There is no text of the last 24 hours to try it on.",
+  messages_not_tried: "It is not tried on messages, which are private.",
 };
 
 const AR = {
@@ -316,6 +318,8 @@ const AR = {
   saved: "حُفظت",
   would_hit: "كانت ستصيب",
   of_verified: "منها لموثَّقين:",
+  nothing_tried: "لا يوجد نص من آخر ٢٤ ساعة لتجربتها عليه.",
+  messages_not_tried: "لا تُجرَّب على الرسائل لأنها خاصة.",
 };
 
 const LANGUAGES = { en: { words: EN, direction: "ltr", other: "العربية" }, ar: { words: AR, direction: "rtl", other: "English" } };

@@ -313,7 +313,7 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "report.retract": (World.report, {}),
     "rule.disable": (World.rule, {}),
     "rule.dry_run": (World.ruling, {"expression": "false", "surfaces": ["post"]}),
-    "rule.enable": (World.rule_at_version, {}),
+    "rule.enable": (World.rule_at_version, {"confirm": True}),
     "rule.save": (World.ruling, {
         "name": "x", "surfaces": ["post"], "expression": "false", "outcome": "hold", "reason": "spam", **KEY,
     }),

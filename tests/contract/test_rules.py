@@ -71,7 +71,7 @@ async def test_a_bad_expression_is_refused_with_the_reason(admin: Person):
 
 async def test_enabling_and_disabling_may_be_repeated(admin: Person):
     saved = await admin.call("rule.save", **rule("length > 4999"))
-    enabled = await admin.call("rule.enable", rule_id=saved["rule_id"], version=1)
+    enabled = await admin.call("rule.enable", rule_id=saved["rule_id"], version=1, confirm=True)
     assert enabled["enabled"]
     assert await admin.call("rule.enable", rule_id=saved["rule_id"], version=1) == enabled
     for _ in range(2):
@@ -280,6 +280,32 @@ async def test_a_rule_that_matches_everything_needs_a_confirmation(person: NewPe
     refused = await admin.refused("rule.enable", rule_id=saved["rule_id"], version=1)
     assert refused.code == "FAILED_PRECONDITION"
     assert "confirm" in refused.message
+
+
+async def test_a_rule_that_could_not_be_tried_needs_a_confirmation(
+    person: NewPerson, admin: Person, marker: str, monkeypatch: pytest.MonkeyPatch
+):
+    ahmed = await person("ahmed")
+    await ahmed.call("post.create", text="hello")
+    expression = f"'{marker}' in words"
+    for_messages = await admin.call("rule.save", **rule(expression, surfaces=["post", "message"]))
+    refused = await admin.refused("rule.enable", rule_id=for_messages["rule_id"], version=1)
+    assert refused.code == "FAILED_PRECONDITION"
+    assert "not tried on" in refused.message
+    trial = await admin.call("rule.dry_run", expression=expression, surfaces=["post", "message"])
+    assert (trial["hits"], trial["needs_confirmation"]) == (0, True)
+
+    async def none(*_: object) -> list[object]:
+        return []
+
+    for_posts = {"rule_id": (await admin.call("rule.save", **rule(expression)))["rule_id"], "version": 1}
+    with monkeypatch.context() as without_texts:
+        without_texts.setattr("storage.rule_inputs.load_trial", none)
+        refused = await admin.refused("rule.enable", **for_posts)
+    assert refused.code == "FAILED_PRECONDITION"
+    assert "no text" in refused.message
+    assert (await admin.call("rule.enable", **for_posts))["enabled"]
+    await admin.call("rule.disable", rule_id=for_posts["rule_id"])
 
 
 async def test_repeated_texts_are_counted_however_they_are_spaced(
