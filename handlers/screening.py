@@ -11,6 +11,7 @@ from handlers.call import Call
 from moderation.features import Publication
 from moderation.fingerprints import text_fingerprint
 from moderation.rulebook import Rulebook, Verdict
+from moderation.rules import Rule
 from moderation.spam_score import spam_score
 from moderation.trials import author_of
 from protocol import errors
@@ -97,7 +98,8 @@ async def settle(
 ) -> None:
     """Hold the stored content if a rule says so, and open a case about it. Flag likely spam, which workers judge.
 
-    A user is not held, and only gets a case. target_type: None for a group, which has no cases.
+    What a moderator has approved is not held again while it is unchanged. A user is not held, and only gets a case.
+    target_type: None for a group, which has no cases.
     """
     if screened is None:
         return
@@ -106,18 +108,24 @@ async def settle(
     verdict = screened.verdict
     rule = verdict.rule
     if verdict.outcome == "hold" and rule is not None and target_type is not None:
-        if target_type != "user":
-            draft = decisions.DecisionDraft(
-                target_type, target_id, "hold", rule.reason, rule_id=rule.id, rule_version=rule.version
-            )
-            await decisions.decide(tx, draft)
-        await cases.open_case(tx, target_type, target_id, source="rule", reason=rule.reason)
+        await _hold(tx, rule, target_type, target_id)
 
     async def note() -> None:
         _note(call, screened, target_id)
 
     if verdict.hits:
         call.after_commit(note)
+
+
+async def _hold(tx: Transaction, rule: Rule, target_type: ModeratedType, target_id: int) -> None:
+    if await cases.is_approved(tx, target_type, target_id):
+        return
+    if target_type != "user":
+        draft = decisions.DecisionDraft(
+            target_type, target_id, "hold", rule.reason, rule_id=rule.id, rule_version=rule.version
+        )
+        await decisions.decide(tx, draft)
+    await cases.open_case(tx, target_type, target_id, source="rule", reason=rule.reason)
 
 
 def _note(call: Call, screened: Screened, target_id: int | None) -> None:

@@ -47,6 +47,11 @@ async def open_case(
     return found
 
 
+async def is_approved(tx: Transaction, target_type: ModeratedType, target_id: int) -> bool:
+    """Whether a moderator has approved the viewer's post, comment, room or profile with its contents of now."""
+    return bool(await tx.fetchval("SELECT is_approved($1, $2)", target_type, target_id))
+
+
 class CaseRow(TypedDict):
     """A row of `cases`."""
 

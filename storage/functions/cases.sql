@@ -82,9 +82,27 @@ CREATE OR REPLACE FUNCTION tell_of_case(topic text, told_case bigint, more jsonb
         convert_to((jsonb_build_object('v', 1, 'case_id', told_case) || more)::text, 'UTF8'))
 $$;
 
+CREATE OR REPLACE FUNCTION fingerprint_of(contents jsonb) RETURNS bytea
+    LANGUAGE sql STABLE
+    RETURN sha256(convert_to(contents::text, 'UTF8'));
+
+-- Whether the newest judgement of the viewer's post, comment, room or profile as it is now is an approval that was not
+-- undone.
+CREATE OR REPLACE FUNCTION is_approved(type text, target bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN coalesce((
+        SELECT c.action = 'approve'
+               AND NOT EXISTS (SELECT FROM public.decisions d WHERE d.case_id = c.id AND d.end_reason = 'undone')
+        FROM public.moderated(type, target, 0) m
+        JOIN public.cases c ON c.target_type = type AND c.target_id = target AND c.target_seq = 0
+            AND c.status = 'decided' AND c.content_hash = public.fingerprint_of(m.contents)
+        WHERE m.owner_id = public.viewer_id() ORDER BY c.id DESC LIMIT 1), false);
+GRANT EXECUTE ON FUNCTION is_approved TO daira_app;
+
 -- The case that a report or finding about the target belongs to; null if the target is gone. What was judged stays
 -- judged until it changes or its decision is undone: a decided case takes further reports. A judgement of a user or a
--- room, who change without a change of their texts, stays for a week or an hour. An appeal always opens a case.
+-- room, who change without a change of their texts, stays for a week or an hour. An appeal always opens a case, and so
+-- does what a rule holds again, unless it was approved.
 --
 -- The shared lock is held until the transaction ends, and a decision takes it alone: so a decision counts each report
 -- that belongs to it.
@@ -104,7 +122,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    fingerprint := sha256(convert_to(subject.contents::text, 'UTF8'));
+    fingerprint := fingerprint_of(subject.contents);
     gravity := least(4, gravity + is_minor(subject.owner_id)::integer);
     LOOP
         SELECT * INTO standing FROM cases c
@@ -118,6 +136,7 @@ BEGIN
             RETURN standing.id;
         END IF;
         IF standing.status = 'decided' AND found_by <> 'appeal' AND standing.content_hash = fingerprint
+            AND (found_by <> 'rule' OR type = 'user' OR standing.action = 'approve')
             AND (type <> 'user' OR standing.decided_at > now() - interval '7 days')
             AND (type <> 'room' OR standing.decided_at > now() - interval '1 hour')
             AND NOT EXISTS (SELECT FROM decisions d WHERE d.case_id = standing.id AND d.end_reason = 'undone') THEN

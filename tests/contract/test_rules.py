@@ -11,6 +11,7 @@ import pytest_asyncio
 from gateway.moderation import undo_all
 from moderation.disguises import as_part
 from tests.cluster import Cluster
+from tests.contract.moderators import case_of
 from tests.contract.test_auth import PASSWORD, register
 from tests.people import Person
 
@@ -240,6 +241,28 @@ async def test_a_held_post_is_its_authors_alone_and_opens_one_case(
     await owner.close()
     assert {tuple(row) for row in decided} == {("post", "hold", 1), ("comment", "hold", 1)}
     assert {tuple(row) for row in opened} == {("rule", "open")}
+
+
+async def test_what_was_approved_is_not_held_again_and_a_new_hold_has_a_case(
+    cluster: Cluster, person: NewPerson, admin: Person, marker: str
+):
+    ahmed, mona = await person("ahmed"), await person("mona", node="b")
+    async with in_force(admin, cluster, f"'{marker}' in words", outcome="hold"):
+        for action in ("approve", "label"):
+            text = f"{marker} {action}"
+            post = await ahmed.call("post.create", text=text)
+            case_id = await case_of(cluster, "post", post["id"])
+            labels = ["spoiler"] if action == "label" else []
+            decided = await admin.call("case.decide", case_id=case_id, action=action, labels=labels)
+            for version, written in enumerate(("harmless", text), start=post["version"]):
+                await ahmed.call("post.edit", post_id=post["id"], version=version, text=written)
+            if action == "approve":
+                assert (await mona.call("post.get", post_id=post["id"]))["text"] == text
+                await admin.call("decision.undo", decision_id=decided["decision_id"])
+                edited = {"post_id": post["id"], "version": post["version"] + 2}
+                await ahmed.call("post.edit", **edited, text=text)
+            assert (await mona.refused("post.get", post_id=post["id"])).code == "NOT_FOUND"
+            assert await case_of(cluster, "post", post["id"]) not in (case_id, "None")
 
 
 async def test_a_trial_tells_what_a_rule_would_have_hit(

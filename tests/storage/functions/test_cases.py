@@ -182,6 +182,19 @@ async def test_what_was_decided_stays_so_until_it_changes(rows: Rows):
     assert (await case(rows, again))["status"] == "open"
 
 
+@pytest.mark.parametrize(("action", "opens"), [("approve", False), ("warn", True)])
+async def test_a_rule_opens_a_case_again_unless_it_was_approved(rows: Rows, action: str, opens: bool):
+    alice = await rows.user()
+    post = await rows.post(alice)
+    found = await open_case(rows, post)
+    await rows.connection.execute(
+        "UPDATE cases SET status = 'decided', action = $2, decided_at = now() WHERE id = $1", found, action
+    )
+    assert await rows.ask(alice, "is_approved", "post", post) is not opens
+    assert await rows.ask(await rows.user(), "is_approved", "post", post) is False
+    assert (await open_case(rows, post) != found) == opens
+
+
 @pytest.mark.parametrize(("days_ago", "stays"), [(6, True), (8, False)])
 async def test_what_was_decided_about_a_user_stays_so_for_a_week(rows: Rows, days_ago: int, stays: bool):
     alice = await rows.user()

@@ -17,6 +17,7 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
     "viewer_is_moderator": (("muted banned", "SELECT viewer_is_moderator()"),),
     "viewer_is_admin": (("banned", "SELECT viewer_is_admin()"),),
     "open_case": (("owner muted banned nobody", _OPEN),),
+    "is_approved": ((NO_ONE, "SELECT is_approved('user', {open})"),),
     "moderators_among": (
         ("muted nobody", "SELECT true FROM moderators_among(ARRAY [{muted}])"),
         (NO_ONE, "SELECT true FROM moderators_among(ARRAY [{other}])"),
@@ -47,7 +48,7 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 TO_WORKERS = {"open_case", "shown_cases", "count_reports", "let_case_files_go"}
 INTERNAL = {
-    "case_refusal",
+    "case_refusal", "fingerprint_of",
     "reason_severity", "post_is_private", "moderated_files", "moderated", "tell_of_case", "case_for", "add_to_case",
     "role_changed", "reportable", "report_weight", "report_outcome", "report_severity", "tell_of_report",
     "moderated_file", "hold_files", "leave_to_cases", "case_file_let_go", "let_case_files_go", "evidence_without",
