@@ -38,7 +38,10 @@ def undo(
 
 
 async def undo_all(settings: "Settings", rule_id: int | None, moderator: str | None, since: datetime) -> int:
-    """Returns how many decisions were undone. Raises LookupError for an unknown moderator."""
+    """Returns how many decisions, and findings of the rule about users, were undone.
+
+    Raises LookupError for an unknown moderator.
+    """
     from gateway.owner import owner_connection
     from storage import decisions, users
 

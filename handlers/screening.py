@@ -125,7 +125,7 @@ async def _hold(tx: Transaction, rule: Rule, target_type: ModeratedType, target_
             target_type, target_id, "hold", rule.reason, rule_id=rule.id, rule_version=rule.version
         )
         await decisions.decide(tx, draft)
-    await cases.open_case(tx, target_type, target_id, source="rule", reason=rule.reason)
+    await cases.open_case(tx, target_type, target_id, source="rule", reason=rule.reason, rule_id=rule.id)
 
 
 def _note(call: Call, screened: Screened, target_id: int | None) -> None:

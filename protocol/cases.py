@@ -213,7 +213,9 @@ class CaseReleased(Push, frozen=True):
 
 
 class CaseDecided(Push, frozen=True):
+    """decided_by: null if the case closed because its rule, or the decision that its appeal is against, was undone."""
+
     event: ClassVar[str] = "case.decided"
     case_id: str
     action: Action
-    decided_by: CaseUser
+    decided_by: CaseUser | None

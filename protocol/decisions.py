@@ -97,7 +97,7 @@ class UndoDecisions(Request, frozen=True):
 
 
 class UndoneDecisions(msgspec.Struct, frozen=True):
-    """How many decisions this call has undone. `has_more`: repeat the call for the others."""
+    """How many decisions this call has undone, and findings of the rule about users. `has_more`: repeat the call."""
 
     undone: int
     has_more: bool

@@ -24,12 +24,14 @@ async def open_case(
     severity: int | None = None,
     barred_ids: Sequence[int] = (),
     due_at: datetime.datetime | None = None,
+    rule_id: int | None = None,
 ) -> int | None:
     """Open a case about the target, or join the one that is open; returns its id, or None if the target is gone.
 
     What was decided stays decided until its contents change: then that case is returned, except for an appeal, which
     always opens one. seq: of a chat message in the chat `target_id`. severity: 0 to 4, or None for that of the reason.
-    barred_ids: moderators who may not decide it. due_at: when it shall be decided.
+    barred_ids: moderators who may not decide it. due_at: when it shall be decided. rule_id: of the rule that has found
+    it; the case closes if that is undone, unless something else has found the target too.
 
     The transaction must be without a viewer, of a moderator, or of the target's owner; otherwise the result is None.
     """
@@ -38,7 +40,7 @@ async def open_case(
         target_type,
         target_id,
         seq,
-        source,
+        source if rule_id is None else f"{source}:{rule_id}",
         reason,
         severity,
         barred_ids,

@@ -150,7 +150,10 @@ async def undo_many(
     ip: str | None,
     user_agent: str | None,
 ) -> int:
-    """End the next standing decisions of the rule or the moderator, the newest first. Returns how many. For admins."""
+    """End the next standing decisions of the rule or the moderator, the newest first. Returns how many. For admins.
+
+    Cases that nothing but the rule has found close. What it has found about users counts as its decisions do.
+    """
     undone: int = await tx.fetchval(
         "SELECT undo_decisions($1, $2, $3, $4, $5, $6)", rule_id, moderator_id, since, limit, ip, user_agent
     )

@@ -54,7 +54,7 @@ MODERATION = (
         "",
         "id target_type target_id target_seq owner_id status source reason severity report_count report_weight priority"
         " snapshot content_hash is_private barred_ids due_at claimed_by claimed_until opened_at decided_at decided_by"
-        " action",
+        " action findings",
         _MODERATORS,
         (Blanked("snapshot = '{}', content_hash = sha256('')", "snapshot = '{}'", where="owner_id = person"),),
     ),

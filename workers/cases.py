@@ -26,7 +26,7 @@ async def announce_change(job: Job, event: CaseChangedEvent) -> None:
         [row] = await cases.load(tx, [event.case_id])
     case, push_id = present_cases.summary(row), f"case.changed:{job.event_id}"
     push: Push
-    if case.action is not None and case.decided_by is not None:
+    if case.action is not None:
         push = CaseDecided(id=push_id, case_id=case.id, action=case.action, decided_by=case.decided_by)
     elif case.claimed_by is not None and case.claimed_until is not None:
         push = CaseClaimed(id=push_id, case_id=case.id, claimed_by=case.claimed_by, claimed_until=case.claimed_until)

@@ -209,11 +209,12 @@ export interface CaseCounted {
   priority: number;
 }
 
+/** decided_by: null if the case closed because its rule, or the decision that its appeal is against, was undone. */
 export interface CaseDecided {
   id: string;
   case_id: string;
   action: "approve" | "ban" | "hold" | "label" | "limit" | "remove" | "shadow" | "suspend" | "warn";
-  decided_by: CaseUser;
+  decided_by: CaseUser | null;
 }
 
 /** `url` reads the largest variant of the file for at least 5 minutes; null if the file was deleted. */
@@ -2384,7 +2385,7 @@ export interface UndoneDecision {
   ended_at: string;
 }
 
-/** How many decisions this call has undone. `has_more`: repeat the call for the others. */
+/** How many decisions this call has undone, and findings of the rule about users. `has_more`: repeat the call. */
 export interface UndoneDecisions {
   undone: number;
   has_more: boolean;

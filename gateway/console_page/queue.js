@@ -5,12 +5,14 @@ import { readNumber, readTime, word } from "./words.js";
 
 const TYPES = ["", "post", "comment", "message", "media", "room", "room_message", "user"];
 const CHOICES = ["free", "mine", "all"];
+const MOST = 500; // cases that pushes may make the list hold
 
 export class Queue {
   #session;
   #case;
   #items = [];
   #cursor = null;
+  #isCut = false; // there are more cases than the list may hold
   #chosen = null; // the id of the line that J and K move
 
   constructor(session, oneCase) {
@@ -41,6 +43,7 @@ export class Queue {
     this.#drawFilters();
     this.#items = [];
     this.#cursor = null;
+    this.#isCut = false;
     await this.#loadMore();
     this.#chosen ??= this.#items[0]?.id ?? null;
     this.#draw();
@@ -85,6 +88,7 @@ export class Queue {
   #put(opened) {
     if (!this.#fits(opened) || this.#items.some(({ id }) => id === opened.id)) return;
     this.#items.push(opened);
+    if (this.#items.length > MOST) this.#isCut = true;
     this.#sort();
   }
 
@@ -98,11 +102,13 @@ export class Queue {
     const place = this.#items.findIndex((item) => item.id === id);
     this.#items = this.#items.filter((item) => item.id !== id);
     if (this.#chosen === id) this.#chosen = (this.#items[place] ?? this.#items.at(-1))?.id ?? null;
+    if (this.#isCut && this.#items.length < MOST / 2) return this.load();
     this.#draw();
   }
 
   #sort() {
     this.#items.sort((a, b) => b.priority - a.priority || (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
+    if (this.#isCut) this.#items.length = Math.min(this.#items.length, MOST);
     this.#draw();
   }
 
@@ -125,7 +131,7 @@ export class Queue {
   #draw() {
     find("more-cases").hidden = !this.#cursor;
     find("queue-state").textContent = this.#items.length
-      ? `${readNumber(this.#items.length)}${this.#cursor ? "+" : ""} ${word("open_cases")}`
+      ? `${readNumber(this.#items.length)}${this.#cursor || this.#isCut ? "+" : ""} ${word("open_cases")}`
       : word("no_cases");
     draw("cases", this.#items, (item) => {
       const button = element(

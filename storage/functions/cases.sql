@@ -95,11 +95,12 @@ CREATE OR REPLACE FUNCTION is_approved(type text, target bigint) RETURNS boolean
                AND NOT EXISTS (SELECT FROM public.decisions d WHERE d.case_id = c.id AND d.end_reason = 'undone')
         FROM public.moderated(type, target, 0) m
         JOIN public.cases c ON c.target_type = type AND c.target_id = target AND c.target_seq = 0
-            AND c.status = 'decided' AND c.content_hash = public.fingerprint_of(m.contents)
+            AND c.decided_by IS NOT NULL AND c.content_hash = public.fingerprint_of(m.contents)
         WHERE m.owner_id = public.viewer_id() ORDER BY c.id DESC LIMIT 1), false);
 GRANT EXECUTE ON FUNCTION is_approved TO daira_app;
 
--- The case that a report or finding about the target belongs to; null if the target is gone. What was judged stays
+-- The case that a report or finding about the target belongs to; null if the target is gone. `found_by`: report,
+-- classifier, appeal, or rule:ID; code before revision 0065 says rule. What was judged stays
 -- judged until it changes or its decision is undone: a decided case takes further reports. A judgement of a user or a
 -- room, who change without a change of their texts, stays for a week or an hour. An appeal always opens a case, and so
 -- does what a rule holds again, unless it was approved.
@@ -110,6 +111,7 @@ CREATE OR REPLACE FUNCTION case_for(type text, target bigint, seq integer, found
                                     barred bigint[] DEFAULT '{}', due timestamptz DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
+    kind text := split_part(found_by, ':', 1);
     subject record;
     fingerprint bytea;
     standing cases;
@@ -128,24 +130,26 @@ BEGIN
         SELECT * INTO standing FROM cases c
         WHERE c.target_type = type AND c.target_id = target AND c.target_seq = seq ORDER BY c.id DESC LIMIT 1;
         IF standing.status = 'open' THEN
-            IF standing.content_hash <> fingerprint OR standing.severity < gravity OR found_by = 'appeal' THEN
+            IF standing.content_hash <> fingerprint OR standing.severity < gravity OR found_by = 'appeal'
+                OR found_by <> ALL (standing.findings) THEN
                 PERFORM add_to_case(standing.id, found_by, why, gravity, barred, due, subject.snapshot, fingerprint,
                                     subject.is_private);
                 PERFORM hold_files(standing.id, type, target, seq);
             END IF;
             RETURN standing.id;
         END IF;
-        IF standing.status = 'decided' AND found_by <> 'appeal' AND standing.content_hash = fingerprint
-            AND (found_by <> 'rule' OR type = 'user' OR standing.action = 'approve')
+        IF standing.status = 'decided' AND standing.decided_by IS NOT NULL AND kind <> 'appeal'
+            AND standing.content_hash = fingerprint
+            AND (kind <> 'rule' OR type = 'user' OR standing.action = 'approve')
             AND (type <> 'user' OR standing.decided_at > now() - interval '7 days')
             AND (type <> 'room' OR standing.decided_at > now() - interval '1 hour')
             AND NOT EXISTS (SELECT FROM decisions d WHERE d.case_id = standing.id AND d.end_reason = 'undone') THEN
             RETURN standing.id;
         END IF;
         INSERT INTO cases (id, target_type, target_id, target_seq, owner_id, source, reason, severity, snapshot,
-                           content_hash, is_private, barred_ids, due_at)
-        VALUES (mint_id(), type, target, seq, subject.owner_id, found_by, why, gravity, subject.snapshot, fingerprint,
-                subject.is_private, barred, due)
+                           content_hash, is_private, barred_ids, due_at, findings)
+        VALUES (mint_id(), type, target, seq, subject.owner_id, kind, why, gravity, subject.snapshot, fingerprint,
+                subject.is_private, barred, due, ARRAY [found_by])
         ON CONFLICT DO NOTHING RETURNING id INTO opened;
         IF opened IS NOT NULL THEN
             INSERT INTO case_acts (id, case_id, kind) VALUES (mint_id(), opened, 'opened');
@@ -176,9 +180,28 @@ BEGIN
         reason = CASE WHEN gravity > c.severity THEN why ELSE c.reason END,
         severity = greatest(gravity, c.severity),
         source = CASE WHEN found_by = 'appeal' THEN 'appeal' ELSE c.source END,
+        findings = CASE WHEN found_by = ANY (c.findings) THEN c.findings ELSE c.findings || found_by END,
         barred_ids = c.barred_ids || barred,
         due_at = least(c.due_at, due)
     WHERE c.id = standing;
+END $$;
+
+-- A finding was undone: the hold of a rule, or the decision that an appeal is against. If nothing else has found the target,
+-- the case closes without a judge, and the next report or finding opens another.
+CREATE OR REPLACE FUNCTION drop_finding(found_case bigint, finding text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    -- No report can join the case at the same time: see `case_for`.
+    PERFORM hold('cases of a ' || c.target_type, c.target_id) FROM cases c WHERE c.id = found_case;
+    UPDATE cases c SET findings = array_remove(c.findings, finding)
+    WHERE c.id = found_case AND c.status = 'open' AND finding = ANY (c.findings);
+    IF FOUND THEN
+        UPDATE cases c SET status = 'decided', action = 'approve', decided_at = clock_timestamp()
+        WHERE c.id = found_case AND c.findings = '{}';
+        IF FOUND THEN
+            INSERT INTO case_acts (id, case_id, kind) VALUES (mint_id(), found_case, 'decided');
+        END IF;
+    END IF;
 END $$;
 
 -- `case_for`, for rules, classifiers and appeals. Users may open cases about what is theirs, as rules do when they write

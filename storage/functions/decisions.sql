@@ -173,6 +173,12 @@ BEGIN
     IF why = 'undone' THEN
         PERFORM appeals_overturned(ended.id, actor);
         PERFORM reject_reports(ended.case_id);
+        PERFORM drop_finding(c.id, 'rule:' || ended.rule_id) FROM cases c
+        WHERE c.target_type = ended.target_type AND c.target_id = ended.target_id AND c.target_seq = ended.target_seq
+          AND c.status = 'open' AND NOT EXISTS (
+              SELECT FROM decisions d
+              WHERE d.target_type = c.target_type AND d.target_id = c.target_id AND d.target_seq = c.target_seq
+                AND d.rule_id = ended.rule_id AND d.ended_at IS NULL);
     END IF;
     PERFORM enforce_decision(ended);
     RETURN ended;
@@ -194,11 +200,17 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION undo_decision TO daira_app;
 
--- Ends the next decisions of a rule, or of a moderator, that were made since then and stand, the newest first. Returns how
--- many. `actor` is null for the operator. See `expire_decisions` for the order of locks.
+-- Ends the next decisions of a rule, or of a moderator, that were made since then and stand, the newest first; then what
+-- the rule has found about users, of whom it only opens cases. Returns how many. `actor` is null for the operator. See
+-- `expire_decisions` for the order of locks.
 CREATE OR REPLACE FUNCTION end_decisions(of_rule bigint, of_moderator bigint, since timestamptz, amount integer,
                                          actor bigint, ip text, agent text) RETURNS integer
-    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    finding text := 'rule:' || of_rule;
+    undone integer;
+    found_case bigint;
+BEGIN
     WITH standing AS MATERIALIZED (
         SELECT o.id FROM (
             SELECT d.id, d.target_type, d.target_id FROM decisions d
@@ -206,9 +218,19 @@ CREATE OR REPLACE FUNCTION end_decisions(of_rule bigint, of_moderator bigint, si
               AND d.user_id IS DISTINCT FROM actor
             ORDER BY d.id DESC LIMIT amount) o
         ORDER BY o.target_type, o.target_id)
-    SELECT count((e.ended).id)::integer
-    FROM standing CROSS JOIN LATERAL (SELECT end_decision(standing.id, actor, 'undone', ip, agent) AS ended) e
-$$;
+    SELECT count((e.ended).id)::integer INTO undone
+    FROM standing CROSS JOIN LATERAL (SELECT end_decision(standing.id, actor, 'undone', ip, agent) AS ended) e;
+    FOR found_case IN
+        SELECT c.id FROM cases c
+        WHERE c.target_type = 'user' AND c.status = 'open' AND finding = ANY (c.findings) AND c.opened_at >= since
+          AND c.owner_id IS DISTINCT FROM actor
+        ORDER BY c.target_id LIMIT amount - undone
+    LOOP
+        PERFORM drop_finding(found_case, finding);
+        undone := undone + 1;
+    END LOOP;
+    RETURN undone;
+END $$;
 
 -- The same for admins; 0 for others.
 CREATE OR REPLACE FUNCTION undo_decisions(of_rule bigint, of_moderator bigint, since timestamptz, amount integer, ip text,

@@ -11,7 +11,7 @@ import pytest_asyncio
 from gateway.moderation import undo_all
 from moderation.disguises import as_part
 from tests.cluster import Cluster
-from tests.contract.moderators import case_of
+from tests.contract.moderators import case_of, reported
 from tests.contract.test_auth import PASSWORD, register
 from tests.people import Person
 
@@ -384,13 +384,21 @@ async def test_what_a_wrong_rule_has_held_is_undone_in_one_command(
     ahmed, mona = await person("ahmed"), await person("mona", node="b")
     began = datetime.now(UTC)
     mistake = f"length >= 0 && squeezed.contains('{marker}')"
-    async with in_force(admin, cluster, mistake, outcome="hold", surfaces=["post", "comment", "room"]) as saved:
+    surfaces = ["post", "comment", "room", "profile"]
+    async with in_force(admin, cluster, mistake, outcome="hold", surfaces=surfaces) as saved:
         posts = [await ahmed.call("post.create", text=f"{marker} {number}") for number in range(3)]
         room = await ahmed.call("room.create", topic=marker)
+        for person_of in (ahmed, mona):
+            await person_of.call("user.update", bio=marker)
+    also_reported = await reported(cluster, ahmed, "user", mona.id)
     for post in posts:
         assert (await mona.refused("post.get", post_id=post["id"])).code == "NOT_FOUND"
     undone = await undo_all(cluster.settings(), int(saved["rule_id"]), None, began)
-    assert undone == 4
+    assert undone == 6
     for post in posts:
         assert (await mona.call("post.get", post_id=post["id"]))["text"] == post["text"]
     assert (await mona.call("room.get", room_id=room["id"]))["topic"] == marker
+    of_ahmed = (await admin.call("case.list", owner_id=ahmed.id))["items"]
+    assert [(case["status"], case["decided_by"]) for case in of_ahmed] == [("decided", None)] * 5
+    of_mona = (await admin.call("case.list", owner_id=mona.id))["items"]
+    assert [(case["id"], case["status"]) for case in of_mona] == [(also_reported, "open")]

@@ -20,10 +20,10 @@ async def case(rows: Rows, case_id: int) -> dict[str, Any]:
     return dict(await rows.connection.fetchrow("SELECT * FROM cases WHERE id = $1", case_id))
 
 
-async def decide(rows: Rows, case_id: int, days_ago: int = 0) -> None:
+async def decide(rows: Rows, case_id: int, days_ago: int = 0, action: str = "approve") -> None:
     await rows.connection.execute(
-        "UPDATE cases SET status = 'decided', action = 'approve', decided_at = $2 WHERE id = $1",
-        case_id, await rows.now(days=-days_ago),
+        "UPDATE cases SET status = 'decided', action = $2, decided_at = $3, decided_by = $4 WHERE id = $1",
+        case_id, action, await rows.now(days=-days_ago), await rows.user(role="moderator"),
     )  # fmt: skip
 
 
@@ -187,12 +187,30 @@ async def test_a_rule_opens_a_case_again_unless_it_was_approved(rows: Rows, acti
     alice = await rows.user()
     post = await rows.post(alice)
     found = await open_case(rows, post)
-    await rows.connection.execute(
-        "UPDATE cases SET status = 'decided', action = $2, decided_at = now() WHERE id = $1", found, action
-    )
+    await decide(rows, found, action=action)
     assert await rows.ask(alice, "is_approved", "post", post) is not opens
     assert await rows.ask(await rows.user(), "is_approved", "post", post) is False
     assert (await open_case(rows, post) != found) == opens
+
+
+async def test_a_case_closes_when_all_that_found_its_target_is_undone(rows: Rows):
+    post = await rows.post(await rows.user())
+    found = await open_case(rows, post, by="rule:7")
+    await open_case(rows, post, by="rule:8")
+    for undone, status in (("rule:9", "open"), ("rule:7", "open"), ("rule:7", "open"), ("rule:8", "decided")):
+        await rows.ask(None, "drop_finding", found, undone)
+        assert (await case(rows, found))["status"] == status
+    assert (await acts(rows, found), (await case(rows, found))["decided_by"]) == (["opened", "decided"], None)
+    assert await open_case(rows, post, by="report") != found
+
+
+async def test_a_case_stays_open_for_what_else_has_found_its_target(rows: Rows):
+    post = await rows.post(await rows.user())
+    found = await open_case(rows, post, by="rule:7")
+    assert (await case(rows, found))["source"] == "rule"
+    await open_case(rows, post, by="report")
+    await rows.ask(None, "drop_finding", found, "rule:7")
+    assert (await case(rows, found))["status"] == "open"
 
 
 @pytest.mark.parametrize(("days_ago", "stays"), [(6, True), (8, False)])

@@ -48,7 +48,7 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 TO_WORKERS = {"open_case", "shown_cases", "count_reports", "let_case_files_go"}
 INTERNAL = {
-    "case_refusal", "fingerprint_of",
+    "case_refusal", "fingerprint_of", "drop_finding",
     "reason_severity", "post_is_private", "moderated_files", "moderated", "tell_of_case", "case_for", "add_to_case",
     "role_changed", "reportable", "report_weight", "report_outcome", "report_severity", "tell_of_report",
     "moderated_file", "hold_files", "leave_to_cases", "case_file_let_go", "let_case_files_go", "evidence_without",
