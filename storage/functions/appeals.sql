@@ -118,14 +118,20 @@ CREATE OR REPLACE FUNCTION note_appeal(settled appeals) RETURNS void
         convert_to(jsonb_build_object('v', 1, 'appeal_id', settled.id, 'user_id', settled.user_id)::text, 'UTF8'))
 $$;
 
--- The decision was undone before its appeal was decided.
-CREATE OR REPLACE FUNCTION appeals_overturned(decision bigint, actor bigint) RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH settled AS (
-        UPDATE appeals a SET status = 'overturned', decided_at = now(), decided_by = actor
-        WHERE a.decision_id = decision AND a.status = 'open' RETURNING a)
-    SELECT note_appeal(s.a) FROM settled s
-$$;
+-- The decision was undone before its appeal was decided: nobody judges it any more.
+CREATE OR REPLACE FUNCTION appeal_ended(decision bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    ended appeals;
+BEGIN
+    UPDATE appeals a SET status = 'overturned', decided_at = now()
+    WHERE a.decision_id = decision AND a.status = 'open' RETURNING * INTO ended;
+    IF FOUND THEN
+        PERFORM note_appeal(ended);
+        PERFORM drop_finding(ended.case_id, 'appeal')
+        WHERE NOT EXISTS (SELECT FROM appeals a WHERE a.case_id = ended.case_id AND a.status = 'open');
+    END IF;
+END $$;
 
 -- A moderator decides the appeal, without a new decision about its target: it is upheld or overturned. Its case is decided
 -- with its last open appeal: by the newest decision that was upheld, or approved if none was.

@@ -171,7 +171,7 @@ BEGIN
                            'user_id', ended.user_id, 'action', ended.action, 'why', why), ip, agent);
     PERFORM tell_of_decision('decision.ended', ended);
     IF why = 'undone' THEN
-        PERFORM appeals_overturned(ended.id, actor);
+        PERFORM appeal_ended(ended.id);
         PERFORM reject_reports(ended.case_id);
         PERFORM drop_finding(c.id, 'rule:' || ended.rule_id) FROM cases c
         WHERE c.target_type = ended.target_type AND c.target_id = ended.target_id AND c.target_seq = ended.target_seq

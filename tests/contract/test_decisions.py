@@ -261,10 +261,25 @@ async def test_reporters_are_told_once_of_a_decision_that_is_undone(
         SELECT mint_id(), topic, key, payload FROM outbox WHERE topic = 'decision.ended' AND key = $1""",
         post["id"],
     )  # it arrives again
+    judges = await owner.fetchval("SELECT decided_by FROM appeals WHERE id = $1", int(appeal["id"]))
     await owner.close()
-    await admin.call("case.decide", case_id=await _case_of(cluster, appeal["id"]), action="approve")
+    assert ((await author.call("appeal.list"))["items"][0]["status"], judges) == ("overturned", None)
+    summary = (await admin.call("case.get", case_id=await _case_of(cluster, appeal["id"])))["summary"]
+    assert (summary["status"], summary["decided_by"]) == ("decided", None)
     await cluster.settle(reporter)
     assert not [each for each in reporter.heard("notification.created") if each["notification"]["kind"] == "report"]
+
+
+async def test_a_case_stays_open_for_its_reports_when_its_appeal_ends_by_an_undo(
+    cluster: Cluster, person, moderator: Person
+):
+    author, reporter = await person("author"), await person("reporter")
+    post = await author.call("post.create", text="hello")
+    decision = await decide(cluster, moderator, post["id"], "limit")
+    await author.call("appeal.create", decision_id=decision, text="It is a quotation.")
+    case = await reported(cluster, reporter, "post", post["id"])
+    await moderator.call("decision.undo", decision_id=decision)
+    assert (await moderator.call("case.get", case_id=case))["summary"]["status"] == "open"
 
 
 async def test_reporters_are_not_told_of_an_approval_that_is_undone(cluster: Cluster, person, moderator: Person):

@@ -44,7 +44,7 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
 TO_WORKERS = {"decide_without_viewer", "expire_decisions", "seal_audit", "audit_backlog", "moderation_notice"}
 INTERNAL = {
     "is_for_admins", "make_decision", "enforce_decision", "state_reasons", "tell_of_decision", "end_decision",
-    "decide_without_viewer", "expire_decisions", "appeals_settled", "appeals_overturned", "settle_appeal",
+    "decide_without_viewer", "expire_decisions", "appeals_settled", "appeal_ended", "settle_appeal",
     "note_appeal", "reject_reports", "end_decisions", "moderation_notice", "audit_noted", "audit_kept",
     "audit_hash", "seal_audit",
 }  # fmt: skip
