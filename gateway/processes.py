@@ -136,9 +136,19 @@ async def set_suspended(settings: Settings, username: str, *, suspended: bool) -
 
 
 async def set_role(settings: Settings, username: str, role: str) -> None:
-    """Give a user a role. Raises LookupError for an unknown name, and if the user has that role already."""
+    """Give a user a role.
+
+    Raises LookupError for an unknown name, if the user has that role already, and if staff need a second factor that
+    the user does not have: whoever knows the password could enrol one.
+    """
     async with owner_connection(settings.owner_database) as connection:
-        if not await roles.grant(connection, await users.require_id(connection, username), role):
+        user_id = await users.require_id(connection, username)
+        if not settings.is_for_this_machine_alone and not await roles.may_hold(connection, user_id, role):
+            raise LookupError(
+                f"{username} has no second factor: let them switch one on (auth.enable_totp, auth.confirm_totp) before "
+                f"they become {role}"
+            )
+        if not await roles.grant(connection, user_id, role):
             raise LookupError(f"{username} already has the role {role}")
 
 

@@ -31,6 +31,12 @@ async def require_proof(tx: Transaction, session_id: int, age: datetime.timedelt
         raise errors.second_factor_needed()
 
 
+async def may_hold(connection: Connection, user_id: int, role: str) -> bool:
+    """Whether a confirmed second factor protects the user, if the role needs one. For the owner of the tables."""
+    statement = "SELECT EXISTS (SELECT FROM second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL)"
+    return role not in _HOLDS or bool(await connection.fetchval(statement, user_id))
+
+
 async def grant(connection: Connection, user_id: int, role: str) -> bool:
     """Give a user the role; a trigger ends the sessions of users who lose rights. For the owner of the tables.
 

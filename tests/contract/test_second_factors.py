@@ -10,6 +10,7 @@ import pytest
 from domain import login_challenges, recovery_codes, totp
 from domain.login_challenges import LoginChallenges
 from domain.sealing import CannotUnseal, Sealing
+from gateway.processes import set_role
 from gateway.sealing import reseal_all
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
@@ -69,6 +70,20 @@ async def challenged(cluster: Cluster, alice: Person, *, node: str = "a") -> tup
     answer = await guest.call("auth.login", email=f"{alice.name}@example.org", password=PASSWORD)
     assert answer.keys() == {"challenge", "challenge_expires_at"}
     return guest, answer["challenge"]
+
+
+async def test_only_users_with_a_second_factor_become_staff(cluster: Cluster, app: App):
+    mona, _ = await register(cluster)
+    for_all = cluster.settings(host="0.0.0.0", staff_proof=60)
+    await mona.call("auth.enable_totp", password=PASSWORD)  # not confirmed
+    for role in ("moderator", "admin"):
+        with pytest.raises(LookupError, match="second factor"):
+            await set_role(for_all, mona.name, role)
+    await set_role(for_all, mona.name, "creator")
+    await set_role(cluster.settings(), mona.name, "moderator")  # on a laptop, staff need none
+    alice, _ = await protected(cluster, app)
+    await set_role(for_all, alice.name, "moderator")
+    assert (await alice.call("case.list", limit=1))["items"] is not None
 
 
 async def test_signing_in_takes_two_steps(cluster: Cluster, person, app: App, courier: Courier):
