@@ -2,9 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from domain.post_text import hashtags
-from language.analysis import Word, document_terms, fold, folded_words, query_terms, words
+from language.analysis import MOST_ALTERNATIVES, Word, document_terms, fold, folded_words, query_terms, words
+from language.phonetics import consonants
+from language.stems import is_arabic
+from language.stop_words import STOP_WORDS
+from language.words import read_word
 from protocol.live_rooms import RoomState
 from storage.search import FIRST_AUTHORS, IndexedPost, IndexedRoom, IndexedUser, Used
 from storage.search_engine import Document, word_id
@@ -16,7 +21,13 @@ LONGEST_BEGINNING = 12  # characters of a word, or of its phonetic key
 _ROOM_WEIGHTS: dict[RoomState, int] = {"live": 6, "scheduled": 3, "ended": 0}
 _BETWEEN_WORDS = re.compile(r"[_.]+|(?<=[^\W\d_])(?=\d+(?:[_.]|$))")
 _HALF_LETTERS = frozenset("cdgkst")  # an h after them makes another sound
-_NOT_CONSONANTS = re.compile(r"[AIU'*]")
+_LETTERS, _SOUNDS = "^", "^~"  # begin terms of suggestions
+_VOWEL = "'"  # begins the sounds of a word
+_BEGIN_WITH_VOWEL = frozenset("aeiou23اعقء")
+_FEW_LETTERS = 2  # which may be vowels of any word
+_ARTICLE = re.compile("^(?:[eai]l|ال)(?=.)")
+_SERVANT = re.compile("3?abd|عبد")  # Abd and Allah, al-Din
+_HOLY = re.compile("الدين|الله|(?:[ea]l)?d(?:i|ee)ne?|a?llah")
 _LENGTHS = range(3, 21)  # characters of words that are suggested
 _MOST_NAMED = 60  # words and hashtags of a post
 _WRITTEN = re.compile(r"(?<![#\w])[^\W\d_]+(?!\w)")
@@ -100,26 +111,55 @@ def suggestion_groups(q: str) -> list[tuple[str, ...]]:
     typed = words(_HASH.sub(" ", q))
     if not typed:
         return []
-    unfinished = typed[-1]
-    sounds = _sounds(unfinished)
-    if unfinished.folded[-1] in _HALF_LETTERS:
-        sounds += [sound[:-1] for sound in sounds if len(sound) > 1]
-    beginning = (
-        f"^{unfinished.folded[:LONGEST_BEGINNING]}", *(f"^~{sound[:LONGEST_BEGINNING]}" for sound in sounds)
-    )  # fmt: skip
-    return [*query_terms(" ".join(word.folded for word in typed[:-1])), beginning]
+    *finished, unfinished = (word.folded for word in typed)
+    forms = dict.fromkeys((unfinished, _ARTICLE.sub("", unfinished)))
+    sounds = dict.fromkeys(sound for form in forms for sound in _sounds_so_far(form))
+    beginning = (*(_LETTERS + form[:LONGEST_BEGINNING] for form in forms), *(_SOUNDS + sound for sound in sounds))
+    meaningful = " ".join(word for word in finished if word not in STOP_WORDS)
+    return [*query_terms(meaningful), beginning[:MOST_ALTERNATIVES]]
 
 
 def beginnings(text: str) -> Iterator[str]:
     """The terms by which suggestions find the words of a text from their first letters on."""
-    for word in words(text):
-        for mark, whole in (("^", word.folded.lstrip("#")), *(("^~", sound) for sound in _sounds(word))):
-            yield from (mark + whole[:length] for length in range(1, min(len(whole), LONGEST_BEGINNING) + 1))
+    said = words(text)
+    for word in said:
+        yield from _prefixes(_LETTERS, word.folded.lstrip("#"))
+        yield from _prefixes(_LETTERS, word.bare[0])
+        yield from (term for sound in _with_article(word) for term in _prefixes(_SOUNDS, sound))
+        if word.folded[0] in _BEGIN_WITH_VOWEL or word.bare[0][0] in _BEGIN_WITH_VOWEL:
+            yield _SOUNDS + _VOWEL
+    for name, other in pairwise(said):
+        if _SERVANT.fullmatch(name.folded) or _HOLY.fullmatch(other.folded):  # also written as one word
+            joined = (one + article + two for one in _sounds(name) for two in _sounds(other) for article in ("l", ""))
+            yield from (term for sound in joined for term in _prefixes(_SOUNDS, sound))
+
+
+def _prefixes(mark: str, whole: str) -> Iterator[str]:
+    return (mark + whole[:length] for length in range(1, min(len(whole), LONGEST_BEGINNING) + 1))
 
 
 def _sounds(word: Word) -> list[str]:
-    """The consonants of a word's phonetic keys. Of a word that goes on, they are the first ones."""
-    return list(dict.fromkeys(sound for key in word.keys if (sound := _NOT_CONSONANTS.sub("", key))))
+    """The consonants of a word's phonetic keys, or its vowels if it has no consonants."""
+    return list(dict.fromkeys(consonants(key) or _VOWEL + key.strip("'*") for key in word.keys))
+
+
+def _with_article(word: Word) -> list[str]:
+    sounds = _sounds(word)
+    return [*sounds, *(f"l{sound}" for sound in sounds)] if word.folded.startswith("ال") else sounds
+
+
+def _sounds_so_far(unfinished: str) -> Iterator[str]:
+    """The first sounds of all words that begin with these letters."""
+    whole = _sounds(read_word(unfinished))
+    # Letters are read otherwise at the end of a word: one more, which is never read together with others, keeps them
+    # from it. The vowels of a longer word may be heard otherwise, too, and be followed by any consonant.
+    going_on = [sound[:-1] for sound in _sounds(read_word(unfinished + ("ف" if is_arabic(unfinished) else "f")))]
+    half = [sound[:-1] for sound in whole if unfinished[-1] in _HALF_LETTERS and len(sound) > 1]
+    for sound in (*whole, *going_on, *half):
+        if sound:
+            yield sound[:LONGEST_BEGINNING]
+        elif len(unfinished) <= _FEW_LETTERS:
+            yield _VOWEL
 
 
 def _spaced(name: str) -> str:

@@ -206,6 +206,8 @@ async def test_suggestions_continue_what_is_typed(cluster: Cluster, person):
     assert [(item["kind"], item["text"]) for item in typed] == [("user", bob.name), ("hashtag", f"#{name}")]
     assert typed[0]["user"]["id"] == bob.id
     assert [item["text"] for item in (await alice.call("search.suggest", q=f"#{name[:-1]}"))["items"]] == [f"#{name}"]
+    in_latin = (await alice.call("search.suggest", q=f"{name} elab"))["items"]  # الأب
+    assert [item["text"] for item in in_latin] == [bob.name]
     await alice.call("graph.mute", user_id=bob.id, kind="all")
     assert (await alice.call("search.suggest", q=name[:-1]))["items"] == []
     # Muted people are found, so that they can be unmuted; their posts are not.

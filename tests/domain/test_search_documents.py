@@ -35,6 +35,39 @@ def test_a_user_is_suggested_from_the_first_letters_on(q):
     assert matches(search_documents.of_user(USER), search_documents.suggestion_groups(q))
 
 
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("elahly", "الأهلي"),
+        ("el ahly", "الأهلي"),
+        ("الأهلي", "Al Ahly"),
+        ("mohamed elshenawy", "محمد الشناوي"),
+        ("abdelrahman", "عبد الرحمن"),
+        ("abdallah", "عبد الله"),
+        ("عبدالرحمن", "عبد الرحمن"),
+        ("عبدالرحمن", "Abdelrahman"),
+        ("noureldin", "نور الدين"),
+        ("nasrallah", "نصر الله"),
+        ("aya", "آية"),
+        ("آية", "Aya"),
+        ("3amr", "عمرو"),
+        ("إيهاب", "Ehab"),
+        ("يوسف", "Youssef"),
+        ("khaled", "خالد"),
+    ],
+)
+def test_a_name_is_suggested_at_each_letter_typed(typed, name):
+    document = search_documents.of_user(USER._replace(username="x9", display_name=name))
+    for length in range(3, len(typed) + 1):
+        assert matches(document, search_documents.suggestion_groups(typed[:length])), typed[:length]
+
+
+@pytest.mark.parametrize("typed", ["k", "sh", "aya", "elah", "عبدالر", "mona"])
+def test_other_names_are_not_suggested(typed):
+    document = search_documents.of_user(USER._replace(username="z9", display_name="عمر طارق"))
+    assert not matches(document, search_documents.suggestion_groups(typed))
+
+
 def test_hashtags_and_words_are_suggested():
     tag = search_documents.of_use(Used(1, "#أكل_مصري", 7, 1))
     assert tag is not None
