@@ -1,9 +1,9 @@
 """Deleting the caller's account, and cancelling it during the grace period."""
 
-from domain import password_guesses
 from handlers.auditing import audit_call
 from handlers.auth import GUESSES, sign_in_by_password
 from handlers.call import Call
+from handlers.own_password import check_still_confirmed, confirm_password
 from handlers.sessions import announce_end, revoke_sockets
 from protocol import errors
 from protocol.account_deletion import AccountLeaving, CancelDeletion, DeleteAccount
@@ -22,8 +22,7 @@ async def delete_account(call: Call, request: DeleteAccount) -> AccountLeaving:
     viewer = call.viewer
     known_hash = await confirm_password(call, request.password)
     async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
-        if not await accounts.password_stands(tx, viewer.id, known_hash):
-            raise errors.invalid("password", "is wrong")
+        await check_still_confirmed(call, tx, known_hash)
         # Before the status changes, which would end them without telling which they were.
         ended = await accounts.revoke_other_sessions(tx, viewer.id, 0, "revoked")
         erase_at = await deletions.request(tx, call.services.deletion_grace)
@@ -35,19 +34,6 @@ async def delete_account(call: Call, request: DeleteAccount) -> AccountLeaving:
     call.disconnect()
     call.after_reply(lambda: revoke_sockets(call, ended, "revoked"))
     return AccountLeaving(to_wire(erase_at))
-
-
-async def confirm_password(call: Call, password: str) -> str:
-    """Returns its hash. Raises INVALID_ARGUMENT if it is not the caller's; RESOURCE_EXHAUSTED after wrong ones."""
-    viewer = call.viewer
-    # Counted by session: an attacker who guesses in another session must not use up this user's guesses.
-    async with call.services.guesses.counted((password_guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
-        async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
-            known_hash = await accounts.password_hash(tx, viewer.id)
-        if known_hash is None or not await call.services.passwords.verify(password, known_hash):
-            guess.is_wrong = True
-            raise errors.invalid("password", "is wrong")
-    return known_hash
 
 
 @methods.rpc("account.cancel_delete", anonymous=True, counts=GUESSES, shed="vital")

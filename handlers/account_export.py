@@ -2,10 +2,10 @@
 
 import secrets
 
-from handlers.account_deletion import confirm_password
 from handlers.auditing import audit_call
 from handlers.auth import GUESSES
 from handlers.call import Call
+from handlers.own_password import check_still_confirmed, confirm_password
 from protocol import errors
 from protocol.account_export import AccountExport, ExportAccount
 from protocol.rpc import methods
@@ -22,10 +22,11 @@ async def export_account(call: Call, request: ExportAccount) -> AccountExport:
     `account.exported` announces it. Repeating the call within a day returns the same archive.
     """
     viewer = call.viewer
-    await confirm_password(call, request.password)
+    known_hash = await confirm_password(call, request.password)
     export_id = call.services.ids.mint()
     object_key = f"exports/{export_id}/{secrets.token_urlsafe(16)}/"
     async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
+        await check_still_confirmed(call, tx, known_hash)
         export = await exports.request(tx, export_id, object_key)
         if export is None:
             raise errors.unauthenticated()

@@ -4,6 +4,7 @@ from domain import ages, login_challenges, password_guesses, passwords, refresh_
 from domain.password_guesses import GuessLimit
 from handlers.auditing import audit_call
 from handlers.call import Call
+from handlers.own_password import check_session
 from handlers.screening import screen, settle
 from handlers.sessions import (
     announce_end,
@@ -238,14 +239,17 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
     async with call.services.guesses.counted((password_guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
         async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
             old_hash = await accounts.password_hash(tx, viewer.id)
-        if not await call.services.passwords.verify(request.old_password, old_hash):
+        if old_hash is None or not await call.services.passwords.verify(request.old_password, old_hash):
             if await call.services.passwords.verify(request.new_password, old_hash):
                 return Nothing()  # a repetition: the first call changed it, and its answer was lost
             guess.is_wrong = True
             raise errors.invalid("old_password", "is wrong")
     new_hash = await call.services.passwords.hash(request.new_password)
     async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
-        await accounts.set_password(tx, viewer.id, new_hash)
+        await check_session(call, tx)
+        # If another change, such as a reset, commits while this call verifies and hashes, that one stands.
+        if not await accounts.replace_password(tx, viewer.id, old_hash, new_hash):
+            raise errors.stale_version()
         ended = await accounts.revoke_other_sessions(tx, viewer.id, viewer.session_id, "password_changed")
         await audit_call(call, tx, viewer.id, "auth.change_password", f"user:{viewer.id}", ended_sessions=len(ended))
         await announce_end(call, tx, viewer.id, ended, "password_changed")

@@ -4,7 +4,8 @@ from handlers import code_limits
 from handlers.auditing import audit_call
 from handlers.auth import GUESSES
 from handlers.call import Call
-from handlers.second_factors import check_password, prove, wrong_code
+from handlers.own_password import check_still_confirmed, confirm_password
+from handlers.second_factors import prove, wrong_code
 from protocol import errors
 from protocol.account_mails import CodeKind
 from protocol.email_codes import ChangeEmail, ConfirmEmail, VerifyEmail
@@ -35,9 +36,10 @@ async def change_email(call: Call, request: ChangeEmail) -> Nothing:
     An account with a second factor also needs a code of that.
     """
     viewer = call.viewer
-    await check_password(call, request.password)
+    known_hash = await confirm_password(call, request.password)
     await code_limits.count(call, code_limits.SENDING, f"user:{viewer.id}")
     async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
+        await check_still_confirmed(call, tx, known_hash)
         is_protected = await second_factors.is_on(tx)
         if is_protected and request.code is None:
             raise errors.invalid("code", "is needed: the account has a second factor")

@@ -1,10 +1,11 @@
 """Switch the second factor on and off, replace recovery codes, and prove it again in a session."""
 
-from domain import password_guesses, recovery_codes, totp
+from domain import recovery_codes, totp
 from domain.second_factors import Proof
 from handlers.auditing import audit_call
 from handlers.auth import GUESSES
 from handlers.call import Call
+from handlers.own_password import check_still_confirmed, confirm_password
 from handlers.sessions import note_proof
 from protocol import errors
 from protocol.rpc import Nothing, methods
@@ -24,9 +25,10 @@ from storage.database import Transaction
 @methods.rpc("auth.enable_totp", limit=None, counts=GUESSES[:1], by_session=True)
 async def enable_totp(call: Call, request: EnableTotp) -> TotpSecret:
     """Begin a second factor: a secret for an authenticator app. It protects nothing before `auth.confirm_totp`."""
-    await check_password(call, request.password)
+    known_hash = await confirm_password(call, request.password)
     user_id = call.viewer.id
     async with call.services.database.transaction(user_id, budget=call.budget) as tx:
+        await check_still_confirmed(call, tx, known_hash)
         secret = await call.services.second_factors.begin(tx, user_id)
         name = await accounts.email(tx, user_id) or str(user_id)
     return TotpSecret(secret, totp.uri_of(secret, name))
@@ -48,8 +50,9 @@ async def confirm_totp(call: Call, request: ConfirmTotp) -> RecoveryCodes:
 @methods.rpc("auth.disable_totp", limit=None, counts=GUESSES[:1], by_session=True)
 async def disable_totp(call: Call, request: DisableTotp) -> Nothing:
     """Switch the second factor off, by the password and a code. Does nothing if it is off."""
-    await check_password(call, request.password)
+    known_hash = await confirm_password(call, request.password)
     async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
+        await check_still_confirmed(call, tx, known_hash)
         if not await second_factors.is_on(tx):
             return Nothing()
         proof = await _check(call, tx, request.code)
@@ -94,18 +97,6 @@ async def prove(call: Call, tx: Transaction, code: str) -> bool:
     await second_factors.passed(tx, call.viewer.session_id, proof.step, proof.resealed)
     await note_proof(call, tx, call.viewer.id, call.viewer.session_id, proof)
     return True
-
-
-async def check_password(call: Call, password: str) -> None:
-    """Raises INVALID_ARGUMENT for a wrong password of the caller; RESOURCE_EXHAUSTED."""
-    viewer = call.viewer
-    # Counted by session: an attacker who guesses in another session must not use up this user's guesses.
-    async with call.services.guesses.counted((password_guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
-        async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
-            known_hash = await accounts.password_hash(tx, viewer.id)
-        if not await call.services.passwords.verify(password, known_hash):
-            guess.is_wrong = True
-            raise errors.invalid("password", "is wrong")
 
 
 async def _check(call: Call, tx: Transaction, code: str) -> Proof | None:

@@ -124,6 +124,18 @@ async def password_stands(tx: Transaction, user_id: int, verified_hash: str) -> 
     return await lock_password_hash(tx, user_id) == verified_hash
 
 
+async def replace_password(tx: Transaction, user_id: int, verified_hash: str, new_hash: str) -> bool:
+    """Returns False if the password is no longer the verified one."""
+    return bool(
+        await tx.fetchval(
+            "UPDATE accounts SET password_hash = $3 WHERE user_id = $1 AND password_hash = $2 RETURNING true",
+            user_id,
+            verified_hash,
+            new_hash,
+        )
+    )
+
+
 async def set_password(tx: Transaction, user_id: int, new_hash: str) -> None:
     await tx.execute("UPDATE accounts SET password_hash = $2 WHERE user_id = $1", user_id, new_hash)
 
@@ -240,6 +252,11 @@ async def revoke_session(tx: Transaction, session_id: int, reason: str) -> bool:
             reason,
         )
     )
+
+
+async def session_stands(tx: Transaction, session_id: int) -> bool:
+    """Whether the viewer has that session, and it is not revoked."""
+    return bool(await tx.fetchval("SELECT revoked_at IS NULL FROM sessions WHERE id = $1", session_id))
 
 
 async def has_session(tx: Transaction, session_id: int) -> bool:

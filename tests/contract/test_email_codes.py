@@ -14,6 +14,7 @@ from storage import database
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
 from tests.courier import MINUTE, SECOND, Courier
+from tests.faults import Held
 from tests.people import CallFailed, Person
 
 NEW = "another long password"
@@ -144,6 +145,33 @@ async def test_of_two_resets_with_one_code_at_once_one_wins(cluster: Cluster, pe
     [lost] = [answer for answer in answers if isinstance(answer, CallFailed)]
     assert lost.fields == ["code"]
     assert (await guest.call("auth.login", email=address_of(alice), password=won[0]))["user"]["id"] == alice.id
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("auth.change_password", {"old_password": PASSWORD, "new_password": "a password of the thief"}),
+        ("auth.change_email", {"password": PASSWORD, "new_email": "thief@example.org"}),
+        ("auth.enable_totp", {"password": PASSWORD}),
+        ("account.export", {"password": PASSWORD}),
+        ("account.delete", {"password": PASSWORD}),
+    ],
+)
+async def test_a_reset_stops_calls_that_have_verified_the_old_password(
+    cluster: Cluster, person, courier: Courier, monkeypatch: pytest.MonkeyPatch, method: str, arguments: dict[str, str]
+):
+    alice, _ = await register(cluster)
+    thief = await cluster.again(alice, node="b")
+    guest, code = await asked_for_reset(cluster, courier, alice)
+    parts = cluster.node_b.parts
+    monkeypatch.setattr(parts.members, "of_session", lambda _: ())  # the node has not heard of the revocation yet
+    verifies = Held(monkeypatch, parts.services.passwords, "verify", behind=True)
+    stealing = asyncio.create_task(thief.answer(method, arguments))
+    await verifies.done.wait()
+    await guest.call("auth.reset_password", email=address_of(alice), code=code, new_password=NEW)
+    verifies.go.set()
+    assert (await stealing)["error"]["code"] in ("UNAUTHENTICATED", "INVALID_ARGUMENT")
+    assert (await guest.call("auth.login", email=address_of(alice), password=NEW))["user"]["id"] == alice.id
 
 
 class Watched:
