@@ -47,37 +47,37 @@ class SecondFactors:
         if len(code) == recovery_codes.LENGTH:
             used = await second_factors.use_recovery_code(tx, recovery_codes.digest(code))
             return Proof(None) if used else None
-        return await self._check_totp(tx, user_id, row, code, now)
+        return await self._check_totp(tx, user_id, row, code, now, after=row["last_step"])
 
     async def confirm(self, tx: Transaction, user_id: int, session_id: int, code: str, now: datetime) -> list[str]:
         """Switch the second factor on by its first code. Returns the recovery codes; [] for a wrong code.
 
-        A client that lost the answer may repeat it within the same 30 seconds, and gets new recovery codes.
+        A client that lost the answer may repeat it once, in the same session, within a minute, and unless another code
+        was used since. It gets new recovery codes. Commit also if the code is wrong: that is counted.
         """
         row = await second_factors.lock(tx)
         if row is None:
             raise errors.failed_precondition("begin with auth.enable_totp")
+        after = row["last_step"]
         if row["confirmed_at"] is not None:
-            step = totp.step_of(self._secret(user_id, row), code, now, row["last_step"] - 1)
-            if step is None or step != row["last_step"]:
+            if not await second_factors.just_confirmed(tx, session_id, row["confirmed_at"]):
                 raise errors.failed_precondition("the second factor is on")
-        else:
-            proof = await self._check_totp(tx, user_id, row, code, now)
-            if proof is None or proof.step is None:
-                return []
-            step = proof.step
+            after -= 1  # the code of the confirmation is accepted again
+        proof = await self._check_totp(tx, user_id, row, code, now, after=after)
+        if proof is None or proof.step is None:
+            return []
         codes = recovery_codes.mint()
-        await second_factors.confirm(tx, session_id, step, [recovery_codes.digest(each) for each in codes])
+        await second_factors.confirm(tx, session_id, proof.step, [recovery_codes.digest(each) for each in codes])
         return codes
 
     async def _check_totp(
-        self, tx: Transaction, user_id: int, row: SecondFactorRow, code: str, now: datetime
+        self, tx: Transaction, user_id: int, row: SecondFactorRow, code: str, now: datetime, *, after: int
     ) -> Proof | None:
         if row["blocked_until"] is not None and row["blocked_until"] > now:
             wait_ms = int((row["blocked_until"] - now).total_seconds() * 1_000) + 1
             raise errors.exhausted("too many wrong codes; a recovery code is accepted", wait_ms)
         secret = self._secret(user_id, row)
-        step = totp.step_of(secret, code, now, row["last_step"])
+        step = totp.step_of(secret, code, now, after)
         if step is None:
             await second_factors.failed(tx)
             return None

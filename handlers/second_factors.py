@@ -42,6 +42,8 @@ async def confirm_totp(call: Call, request: ConfirmTotp) -> RecoveryCodes:
         codes = await call.services.second_factors.confirm(tx, viewer.id, viewer.session_id, request.code, now)
         if codes:
             await _note(call, tx, "totp_enabled")
+        else:
+            await _audit_wrong_code(call, tx)
     if not codes:
         raise wrong_code()
     return RecoveryCodes(codes)
@@ -101,11 +103,14 @@ async def prove(call: Call, tx: Transaction, code: str) -> bool:
 
 async def _check(call: Call, tx: Transaction, code: str) -> Proof | None:
     """Check a code of the caller's second factor; a wrong one is counted and audited."""
-    user_id = call.viewer.id
-    proof = await call.services.second_factors.check(tx, user_id, code, call.services.now())
+    proof = await call.services.second_factors.check(tx, call.viewer.id, code, call.services.now())
     if proof is None:
-        await audit_call(call, tx, user_id, "auth.second_factor_failed", f"session:{call.viewer.session_id}")
+        await _audit_wrong_code(call, tx)
     return proof
+
+
+async def _audit_wrong_code(call: Call, tx: Transaction) -> None:
+    await audit_call(call, tx, call.viewer.id, "auth.second_factor_failed", f"session:{call.viewer.session_id}")
 
 
 async def _note(call: Call, tx: Transaction, kind: account_notices.NoticeKind) -> None:

@@ -41,6 +41,18 @@ async def confirm(tx: Transaction, session_id: int, step: int, code_hashes: Sequ
     await tx.execute("SELECT confirm_second_factor($1, $2, $3)", session_id, step, code_hashes)
 
 
+async def just_confirmed(tx: Transaction, session_id: int, confirmed_at: datetime.datetime) -> bool:
+    """Whether that session of the viewer confirmed it then, within the last minute, and none has passed it since."""
+    return bool(
+        await tx.fetchval(
+            """SELECT $2 > now() - interval '1 minute' AND count(*) = 1 AND bool_and(id = $1 AND second_factor_at = $2)
+            FROM sessions WHERE user_id = viewer_id() AND second_factor_at >= $2""",
+            session_id,
+            confirmed_at,
+        )
+    )
+
+
 async def passed(tx: Transaction, session_id: int, step: int | None, resealed: bytes | None) -> None:
     """Note that the viewer's session has passed the second factor; `step` (None: by a recovery code) is spent."""
     await tx.execute("SELECT pass_second_factor($1, $2, $3)", session_id, step, resealed)

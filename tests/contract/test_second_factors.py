@@ -124,6 +124,41 @@ async def test_a_confirmation_whose_answer_was_lost_is_repeated_with_new_codes(c
     await guest.call("auth.confirm_login", challenge=challenge, code=codes[0])
 
 
+@pytest.mark.parametrize("since", ["a minute", "another code", "another session"])
+async def test_no_other_confirmation_is_repeated(cluster: Cluster, person, app: App, since: str):
+    """Otherwise a thief who saw a code that was used could get recovery codes by it."""
+    alice, _ = await register(cluster)
+    other = await cluster.again(alice)
+    app.secret = (await alice.call("auth.enable_totp", password=PASSWORD))["secret"]
+    code = app.code()
+    await alice.call("auth.confirm_totp", code=code)
+    if since == "a minute":
+        owner = await cluster.owner()
+        for table, column in (("second_factors", "confirmed_at"), ("sessions", "second_factor_at")):
+            await owner.execute(
+                f"UPDATE {table} SET {column} = {column} - interval '1 minute' WHERE user_id = $1", int(alice.id)
+            )
+        await owner.close()
+    elif since == "another code":
+        app.later()
+        code = app.code()
+        await other.call("auth.prove_second_factor", code=code)
+    repeats = other if since == "another session" else alice
+    assert (await repeats.refused("auth.confirm_totp", code=code)).code == "FAILED_PRECONDITION"
+
+
+async def test_wrong_codes_of_a_confirmation_are_counted_and_audited(cluster: Cluster, person, app: App):
+    alice, _ = await register(cluster)
+    app.secret = (await alice.call("auth.enable_totp", password=PASSWORD))["secret"]
+    code = app.code()
+    await alice.call("auth.confirm_totp", code=code)
+    for _ in range(5):
+        assert (await alice.refused("auth.confirm_totp", code=app.wrong())).fields == ["code"]
+    assert (await alice.refused("auth.confirm_totp", code=code)).code == "RESOURCE_EXHAUSTED"
+    actions = [item["action"] for item in (await alice.call("auth.history"))["items"]]
+    assert actions.count("auth.second_factor_failed") == 5
+
+
 async def test_each_code_of_the_app_is_accepted_once(cluster: Cluster, person, app: App):
     alice, _ = await protected(cluster, app)
     (guest, challenge), (thief, stolen) = [await challenged(cluster, alice, node=node) for node in ("a", "b")]
