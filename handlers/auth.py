@@ -2,6 +2,7 @@
 
 from domain import ages, login_challenges, password_guesses, passwords, refresh_tokens, reserved_names
 from domain.password_guesses import GuessLimit
+from handlers import code_limits
 from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.own_password import check_session
@@ -111,7 +112,7 @@ async def login(call: Call, request: Login) -> SignedIn | SecondFactorNeeded:
     return await sign_in_by_password(call, request)
 
 
-@methods.rpc("auth.confirm_login", anonymous=True, shed="vital")
+@methods.rpc("auth.confirm_login", anonymous=True, counts=(code_limits.FACTOR_TRIED,), shed="vital")
 async def confirm_login(call: Call, request: ConfirmLogin) -> SignedIn:
     """Sign this socket in, by the challenge of a login and a code of the second factor."""
     must_be_anonymous(call)
@@ -120,6 +121,7 @@ async def confirm_login(call: Call, request: ConfirmLogin) -> SignedIn:
     if challenge is None:
         raise errors.unauthenticated("the challenge has expired: sign in again")
     user_id = challenge.user_id
+    await call.services.limits.hit(code_limits.FACTOR_TRIED.name, f"{user_id}:{address_key(call.address)}")
     async with call.services.database.transaction(user_id, budget=call.budget) as tx:
         present_hash = await accounts.lock_password_hash(tx, user_id)
         if present_hash is None or login_challenges.digest(present_hash) != challenge.password:

@@ -29,7 +29,12 @@ async def verify_email(call: Call, request: VerifyEmail) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("auth.change_email", limit=None, counts=(*code_limits.SENDING, GUESSES[0]), by_session=True)
+@methods.rpc(
+    "auth.change_email",
+    limit=None,
+    counts=(*code_limits.SENDING, GUESSES[0], code_limits.FACTOR_TRIED),
+    by_session=True,
+)
 async def change_email(call: Call, request: ChangeEmail) -> Nothing:
     """Send a code to the new address. The answer is the same if another account has it; no code is sent then.
 

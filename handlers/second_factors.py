@@ -2,6 +2,7 @@
 
 from domain import recovery_codes, totp
 from domain.second_factors import Proof
+from handlers import code_limits
 from handlers.auditing import audit_call
 from handlers.auth import GUESSES
 from handlers.call import Call
@@ -34,10 +35,11 @@ async def enable_totp(call: Call, request: EnableTotp) -> TotpSecret:
     return TotpSecret(secret, totp.uri_of(secret, name))
 
 
-@methods.rpc("auth.confirm_totp", limit=None, by_session=True)
+@methods.rpc("auth.confirm_totp", limit=None, counts=(code_limits.FACTOR_TRIED,), by_session=True)
 async def confirm_totp(call: Call, request: ConfirmTotp) -> RecoveryCodes:
     """Switch the second factor on by a code of the app. The answer has ten recovery codes, shown only now."""
     viewer, now = call.viewer, call.services.now()
+    await _count_try(call)
     async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
         codes = await call.services.second_factors.confirm(tx, viewer.id, viewer.session_id, request.code, now)
         if codes:
@@ -49,7 +51,7 @@ async def confirm_totp(call: Call, request: ConfirmTotp) -> RecoveryCodes:
     return RecoveryCodes(codes)
 
 
-@methods.rpc("auth.disable_totp", limit=None, counts=GUESSES[:1], by_session=True)
+@methods.rpc("auth.disable_totp", limit=None, counts=(GUESSES[0], code_limits.FACTOR_TRIED), by_session=True)
 async def disable_totp(call: Call, request: DisableTotp) -> Nothing:
     """Switch the second factor off, by the password and a code. Does nothing if it is off."""
     known_hash = await confirm_password(call, request.password)
@@ -66,7 +68,7 @@ async def disable_totp(call: Call, request: DisableTotp) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("auth.renew_recovery_codes", limit=None, by_session=True)
+@methods.rpc("auth.renew_recovery_codes", limit=None, counts=(code_limits.FACTOR_TRIED,), by_session=True)
 async def renew_recovery_codes(call: Call, request: RenewRecoveryCodes) -> RecoveryCodes:
     """Replace all recovery codes by ten new ones. Each code of the app is accepted once."""
     codes = recovery_codes.mint()
@@ -81,7 +83,7 @@ async def renew_recovery_codes(call: Call, request: RenewRecoveryCodes) -> Recov
     return RecoveryCodes(codes)
 
 
-@methods.rpc("auth.prove_second_factor", limit=None, by_session=True)
+@methods.rpc("auth.prove_second_factor", limit=None, counts=(code_limits.FACTOR_TRIED,), by_session=True)
 async def prove_second_factor(call: Call, request: ProveSecondFactor) -> Nothing:
     """Prove the second factor again in this session: methods for moderators require a recent proof."""
     async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
@@ -102,11 +104,17 @@ async def prove(call: Call, tx: Transaction, code: str) -> bool:
 
 
 async def _check(call: Call, tx: Transaction, code: str) -> Proof | None:
-    """Check a code of the caller's second factor; a wrong one is counted and audited."""
+    """Check a code of the caller's second factor; a wrong one is counted and audited. Raises RESOURCE_EXHAUSTED."""
+    await _count_try(call)
     proof = await call.services.second_factors.check(tx, call.viewer.id, code, call.services.now())
     if proof is None:
         await _audit_wrong_code(call, tx)
     return proof
+
+
+async def _count_try(call: Call) -> None:
+    """Also of recovery codes, which are never blocked. By session, as others must not use up this user's tries."""
+    await call.services.limits.hit(code_limits.FACTOR_TRIED.name, f"session:{call.viewer.session_id}")
 
 
 async def _audit_wrong_code(call: Call, tx: Transaction) -> None:

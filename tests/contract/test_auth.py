@@ -89,7 +89,7 @@ def test_who_may_call_account_methods_and_which_limits_apply():
     } == {
         "auth.register": (True, False, False, None, ["register"]),
         "auth.login": (True, False, False, None, ["login", "login_address"]),
-        "auth.confirm_login": (True, False, False, None, []),
+        "auth.confirm_login": (True, False, False, None, ["second_factor_try"]),
         "auth.refresh": (True, True, False, None, ["refresh"]),
         "auth.logout": (False, True, False, None, []),
         "auth.change_password": (False, True, False, None, ["login"]),

@@ -205,6 +205,27 @@ async def test_guesses_are_blocked_for_longer_and_longer(cluster: Cluster, perso
     await other.call("auth.confirm_login", challenge=own, code=app.code())
 
 
+async def test_tries_are_limited_by_session_and_at_a_sign_in_by_address(cluster: Cluster, person, app: App, node):
+    alice, codes = await protected(cluster, app)
+    wrong = "aaaa-aaaa-aaaa-aaaa"
+    strict = await node(limit_second_factor_try="2/hour")
+    thief, other = [await cluster.again(alice, node=strict) for _ in range(2)]
+    guest, challenge = await challenged(cluster, alice, node=strict)
+    for method, arguments, client in (
+        ("auth.prove_second_factor", {}, thief),
+        ("auth.confirm_login", {"challenge": challenge}, guest),
+    ):
+        for _ in range(2):
+            assert (await client.refused(method, **arguments, code=wrong)).fields == ["code"]
+        assert (await client.refused(method, **arguments, code=codes[0])).code == "RESOURCE_EXHAUSTED"
+    for method in ("auth.renew_recovery_codes", "auth.confirm_totp"):
+        assert (await thief.refused(method, code=codes[0])).code == "RESOURCE_EXHAUSTED"
+    failed = [item["action"] for item in (await alice.call("auth.history"))["items"]].count("auth.second_factor_failed")
+    assert failed == 4
+    # The owner's other session is not concerned.
+    await other.call("auth.prove_second_factor", code=codes[0])
+
+
 async def test_the_wait_doubles_up_to_an_hour(cluster: Cluster, person, app: App):
     alice, _ = await protected(cluster, app)
     owner = await cluster.owner()
