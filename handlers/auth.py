@@ -154,7 +154,7 @@ async def sign_in_by_password(call: Call, request: Login, *, restores: bool = Fa
         if known_id is None or known_hash is None or not right:
             guess.is_wrong = True
             async with call.services.database.transaction(budget=call.budget) as tx:
-                await audit_call(call, tx, known_id, "auth.login_failed", f"email:{key}")
+                await audit_call(call, tx, known_id, "auth.login_failed", f"user:{known_id or 'unknown'}")
             raise errors.unauthenticated("email or password is wrong")
         async with call.services.database.transaction(known_id, budget=call.budget) as tx:
             # Verifying takes 0.2 s. If the password was changed in the meantime, the old one must not open a session.

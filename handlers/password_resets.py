@@ -37,8 +37,9 @@ async def reset_password(call: Call, request: ResetPassword) -> Nothing:
         tried = await one_time_codes.attempt(tx, "reset_password", subject)
     user_id = _owner_of(call, tried, request.code)
     if tried is None or user_id is None:
+        owner_id = tried and tried.user_id
         async with call.services.database.transaction(budget=call.budget) as tx:
-            await audit_call(call, tx, tried and tried.user_id, "auth.reset_failed", f"email:{subject}")
+            await audit_call(call, tx, owner_id, "auth.reset_failed", f"user:{owner_id or 'unknown'}")
         raise _wrong_code()
     if tried.is_used:
         return await _repeat(call, request, user_id)

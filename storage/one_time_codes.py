@@ -17,7 +17,7 @@ class Tried(NamedTuple):
 
 
 def subject_of(email: str) -> str:
-    """Return the name that codes, limits and audit rows use for an address of unknown owner."""
+    """Return the name that codes and limits use for an address of unknown owner."""
     return hashlib.sha256(email_key(email).encode()).hexdigest()[:32]
 
 

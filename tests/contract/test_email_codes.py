@@ -11,6 +11,7 @@ from domain.one_time_codes import OneTimeCodes
 from domain.passwords import Passwords
 from senders.sender import Retry
 from storage import database
+from storage.one_time_codes import subject_of
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
 from tests.courier import MINUTE, SECOND, Courier
@@ -228,6 +229,22 @@ async def test_nothing_tells_whether_an_address_has_an_account(
     )
     await owner.close()
     assert len(rows) == 2  # a row of each
+
+
+async def test_failures_are_audited_without_the_address_or_its_hash(cluster: Cluster, person):
+    """Audit rows outlive an erasure: a list of addresses must not find the account that had one of them."""
+    alice, _ = await register(cluster)
+    guest = await cluster.guest()
+    owner = await cluster.owner()
+    failed = "SELECT count(*) FROM audit WHERE actor_id = $1 AND resource = $2 AND action LIKE '%_failed'"
+    named = "SELECT count(*) FROM audit a WHERE strpos(a::text, $1) > 0 OR strpos(a::text, $2) > 0"
+    for email in (address_of(alice), f"{cluster.unique('nobody')}@example.org"):
+        await guest.refused("auth.login", email=email, password="a wrong password")
+        await guest.call("auth.request_password_reset", email=email)
+        await guest.refused("auth.reset_password", email=email, code="00000000", new_password=NEW)
+        assert await owner.fetchval(named, email, subject_of(email)) == 0
+    assert await owner.fetchval(failed, int(alice.id), f"user:{alice.id}") == 2
+    await owner.close()
 
 
 async def test_the_database_never_holds_a_code(cluster: Cluster, person, courier: Courier):

@@ -133,7 +133,7 @@ async def test_addresses_are_shown_as_networks(cluster: Cluster, person, ip: str
     alice = await person("alice")
     owner = await cluster.owner()
     await owner.execute(
-        "INSERT INTO audit (id, actor_id, action, resource, ip) VALUES ($1, $2, 'auth.login_failed', 'email:x', $3)",
+        "INSERT INTO audit (id, actor_id, action, resource, ip) VALUES ($1, $2, 'auth.login_failed', 'user:1', $3)",
         cluster.stores.ids.mint(), int(alice.id), ip,
     )  # fmt: skip
     await owner.close()

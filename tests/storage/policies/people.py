@@ -198,9 +198,9 @@ PEOPLE = {
             (ANYONE + " newcomer", "INSERT INTO audit (id, actor_id, action, resource)"
                                    " VALUES ({new}, {me}, 'room.ban', 'room:{room}')"),
             ("nobody", "INSERT INTO audit (id, actor_id, action, resource)"
-                       " VALUES ({new}, {speaker}, 'auth.login_failed', 'email:x')"),
+                       " VALUES ({new}, {speaker}, 'auth.login_failed', 'user:{speaker}')"),
             ("nobody", "INSERT INTO audit (id, actor_id, action, resource)"
-                       " VALUES ({new}, {speaker}, 'auth.reset_failed', 'email:x')"),
+                       " VALUES ({new}, {speaker}, 'auth.reset_failed', 'user:{speaker}')"),
             (NO_ONE, "INSERT INTO audit (id, actor_id, action, resource)"
                      " VALUES ({new}, {speaker}, 'room.ban', 'room:{room}')"),
             (NO_ONE, "INSERT INTO audit (id, action, resource) VALUES ({new}, 'room.ban', 'room:{room}')"),
