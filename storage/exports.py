@@ -31,7 +31,7 @@ class ClaimedExport(NamedTuple):
 
 
 async def request(tx: Transaction, export_id: int, object_key: str) -> Export | None:
-    """The viewer's export of the last day, or a new one with that id. None for a viewer who is not active."""
+    """The viewer's export of the last day, or a new one with that id. None for a viewer who is leaving."""
     row = await tx.fetchrow(f"SELECT {', '.join(Export._fields)} FROM request_export($1, $2)", export_id, object_key)
     return Export(*row) if row else None
 

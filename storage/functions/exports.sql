@@ -1,13 +1,14 @@
 -- Exports of accounts. personal_data.sql has the rows that they contain.
 
 -- The newest export of the viewer, or a new one if there was none in the last day that has not failed. No row for a
--- viewer who is not active.
+-- viewer who is leaving or erased. Suspended users have the right to their data, too.
 CREATE OR REPLACE FUNCTION request_export(new_id bigint, key text)
     RETURNS TABLE (id bigint, state text, object_key text, created_at timestamptz, size_bytes bigint,
                    expires_at timestamptz, is_new boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    PERFORM FROM users u WHERE u.id = viewer_id() AND u.status = 'active' FOR NO KEY UPDATE; -- two calls take turns
+    PERFORM FROM users u WHERE u.id = viewer_id() AND u.status IN ('active', 'suspended', 'banned')
+    FOR NO KEY UPDATE; -- two calls take turns
     IF NOT FOUND THEN RETURN; END IF;
     RETURN QUERY SELECT e.id, e.state, e.object_key, e.created_at, e.size_bytes, e.expires_at, false
         FROM account_exports e

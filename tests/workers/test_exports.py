@@ -136,6 +136,23 @@ async def test_an_export_needs_the_password_and_is_made_once_a_day(cluster: Clus
     await owner.close()
 
 
+@pytest.mark.parametrize("status", ["suspended", "banned"])
+async def test_a_suspended_user_gets_the_archive_too(cluster: Cluster, person, status: str):
+    alice, _ = await register(cluster)
+    owner = await cluster.owner()
+    await owner.execute("UPDATE users SET status = $2 WHERE id = $1", int(alice.id), status)
+    await owner.close()
+    await alice.happened("disconnect")
+    guest = await cluster.guest()
+    email = f"{alice.name}@example.org"
+    assert (await guest.call("auth.login", email=email, password=PASSWORD))["is_restricted"]
+    assert (await guest.call("account.export", password=PASSWORD))["state"] == "waiting"
+    await make_all(cluster)
+    archive = await download((await guest.call("account.export", password=PASSWORD))["url"])
+    verify(archive, cluster.workers.tools.export_key.public)
+    assert json.loads(archive.read("accounts.json"))[0]["email"] == email
+
+
 @pytest.mark.parametrize("end", ["expires", "erased"])
 async def test_an_archive_goes_after_seven_days_or_with_the_account(cluster: Cluster, person, end):
     alice, _ = await register(cluster)
