@@ -7,6 +7,11 @@ _SHORT = "Kept for days at most."
 _COUNTED = "Counts of others depend on it, and it names the user by an id alone."
 _MINE = "user_id = person"
 _AUTHOR = "author_id = person"
+# The audience that the author chose: the stored one is narrower while moderation withholds the row.
+_CHOSEN = {
+    "visibility": "coalesce(t.chosen_visibility, t.visibility)",
+    "circle_id": "coalesce(t.chosen_circle_id, t.circle_id)",
+}
 _OF_MY_CHATS = "chat_id IN (SELECT m.chat_id FROM chat_members m WHERE m.user_id = person)"
 
 CONTENT = (
@@ -15,9 +20,9 @@ CONTENT = (
         "id",
         _AUTHOR,
         "id text visibility circle_id reply_policy hashtags mention_ids status reactions comment_count share_count"
-        " save_count view_count edited_at deleted_at shared_post_id labels"
-        " chosen_visibility",
-        "author_id version counts_version topics quality looks watched completions standing chosen_circle_id",
+        " save_count view_count edited_at deleted_at shared_post_id labels",
+        "author_id version counts_version topics quality looks watched completions standing chosen_visibility"
+        " chosen_circle_id",
         _INTERNAL,
         (
             Blanked(
@@ -33,6 +38,7 @@ CONTENT = (
                 walks=True,
             ),
         ),
+        instead=_CHOSEN,
     ),
     Personal(
         "post_mentions",
@@ -162,8 +168,8 @@ CONTENT = (
         "id",
         "person IN (owner_id, host_id)",
         "id owner_id host_id topic state visibility circle_id capacity slow_mode_s starts_at"
-        " started_at ended_at is_recorded labels chosen_visibility",
-        "version standing chosen_circle_id",
+        " started_at ended_at is_recorded labels",
+        "version standing chosen_visibility chosen_circle_id",
         _INTERNAL,
         (
             Blanked(
@@ -172,6 +178,7 @@ CONTENT = (
                 where="owner_id = person",
             ),
         ),
+        instead=_CHOSEN,
     ),
     Personal(
         "room_roles",

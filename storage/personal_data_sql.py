@@ -127,7 +127,8 @@ def _walked(table: Personal, way: Blanked) -> str:
 def _exported(table: Personal) -> str:
     if table.mine is None:
         return ""
-    columns = ", ".join(f"'{column}', t.{column}" for column in table.exported.split())
+    values = ((column, table.instead.get(column, f"t.{column}")) for column in table.exported.split())
+    columns = ", ".join(f"'{column}', {value}" for column, value in values)
     return f"""    WHEN '{table.table}' THEN
         RETURN QUERY SELECT jsonb_build_object({columns})
             FROM {table.table} t WHERE ({table.key}) IN (SELECT {table.key} FROM {table.table} WHERE {table.mine});

@@ -4,7 +4,8 @@ In conditions, `person` is the id of the user. An id of an erased user names nob
 rows of others keep such ids, and lose only the personal data.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Personal:
 
     key: columns of its primary key. mine: the condition of rows that are exported; None if none are. exported: their
     columns in the export. withheld: all other columns. why: the reason for what is withheld. erased: how, in order.
+    instead: by exported column, the SQL of another value than that of the row `t`.
     """
 
     table: str
@@ -61,3 +63,4 @@ class Personal:
     withheld: str
     why: str
     erased: tuple[Erasure, ...]
+    instead: Mapping[str, str] = field(default_factory=dict)

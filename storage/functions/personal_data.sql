@@ -326,7 +326,7 @@ BEGIN
     IF NOT export_runs(person) THEN RETURN; END IF;
     CASE from_table
     WHEN 'posts' THEN
-        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'text', t.text, 'visibility', t.visibility, 'circle_id', t.circle_id, 'reply_policy', t.reply_policy, 'hashtags', t.hashtags, 'mention_ids', t.mention_ids, 'status', t.status, 'reactions', t.reactions, 'comment_count', t.comment_count, 'share_count', t.share_count, 'save_count', t.save_count, 'view_count', t.view_count, 'edited_at', t.edited_at, 'deleted_at', t.deleted_at, 'shared_post_id', t.shared_post_id, 'labels', t.labels, 'chosen_visibility', t.chosen_visibility)
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'text', t.text, 'visibility', coalesce(t.chosen_visibility, t.visibility), 'circle_id', coalesce(t.chosen_circle_id, t.circle_id), 'reply_policy', t.reply_policy, 'hashtags', t.hashtags, 'mention_ids', t.mention_ids, 'status', t.status, 'reactions', t.reactions, 'comment_count', t.comment_count, 'share_count', t.share_count, 'save_count', t.save_count, 'view_count', t.view_count, 'edited_at', t.edited_at, 'deleted_at', t.deleted_at, 'shared_post_id', t.shared_post_id, 'labels', t.labels)
             FROM posts t WHERE (id) IN (SELECT id FROM posts WHERE author_id = person);
     WHEN 'comments' THEN
         RETURN QUERY SELECT jsonb_build_object('id', t.id, 'post_id', t.post_id, 'parent_id', t.parent_id, 'text', t.text, 'mention_ids', t.mention_ids, 'status', t.status, 'reply_count', t.reply_count, 'reactions', t.reactions, 'edited_at', t.edited_at, 'deleted_at', t.deleted_at, 'labels', t.labels)
@@ -362,7 +362,7 @@ BEGIN
         RETURN QUERY SELECT jsonb_build_object('id', t.id, 'title', t.title, 'created_at', t.created_at)
             FROM chats t WHERE (id) IN (SELECT id FROM chats WHERE creator_id = person AND kind = 'group');
     WHEN 'rooms' THEN
-        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'owner_id', t.owner_id, 'host_id', t.host_id, 'topic', t.topic, 'state', t.state, 'visibility', t.visibility, 'circle_id', t.circle_id, 'capacity', t.capacity, 'slow_mode_s', t.slow_mode_s, 'starts_at', t.starts_at, 'started_at', t.started_at, 'ended_at', t.ended_at, 'is_recorded', t.is_recorded, 'labels', t.labels, 'chosen_visibility', t.chosen_visibility)
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'owner_id', t.owner_id, 'host_id', t.host_id, 'topic', t.topic, 'state', t.state, 'visibility', coalesce(t.chosen_visibility, t.visibility), 'circle_id', coalesce(t.chosen_circle_id, t.circle_id), 'capacity', t.capacity, 'slow_mode_s', t.slow_mode_s, 'starts_at', t.starts_at, 'started_at', t.started_at, 'ended_at', t.ended_at, 'is_recorded', t.is_recorded, 'labels', t.labels)
             FROM rooms t WHERE (id) IN (SELECT id FROM rooms WHERE person IN (owner_id, host_id));
     WHEN 'room_roles' THEN
         RETURN QUERY SELECT jsonb_build_object('room_id', t.room_id, 'role', t.role, 'granted_at', t.granted_at)

@@ -16,6 +16,7 @@ from storage.personal_data import PERSONAL
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
 from tests.faults import soon
+from tests.moderating import moderating
 from tests.workers.lives import live
 from workers import exports
 
@@ -134,6 +135,28 @@ async def test_an_export_needs_the_password_and_is_made_once_a_day(cluster: Clus
     assert (await alice.call("account.export", password=PASSWORD))["state"] == "waiting"
     await owner.execute("DELETE FROM account_exports WHERE user_id = $1", int(alice.id))
     await owner.close()
+
+
+async def test_an_export_does_not_reveal_what_is_shadowed(cluster: Cluster, person):
+    alice, _ = await register(cluster)
+    circle = await alice.call("circle.create", name="friends")
+    audience = {"visibility": "circle", "circle_id": circle["id"]}
+    made = {
+        "post": [await alice.call("post.create", text=text, **audience) for text in ("plain", "shadowed")],
+        "room": [await alice.call("room.create", topic=topic, **audience) for topic in ("plain", "shadowed")],
+    }
+    async with moderating(cluster) as moderator:
+        for target_type, (_, shadowed) in made.items():
+            await moderator.decide(target_type, shadowed["id"], "shadow")
+    await alice.call("account.export", password=PASSWORD)
+    await make_all(cluster)
+    archive = await download((await alice.call("account.export", password=PASSWORD))["url"])
+    for target_type, both in made.items():
+        rows = {str(row["id"]): row for row in json.loads(archive.read(f"{target_type}s.json"))}
+        plain, shadowed = (rows[each["id"]] for each in both)
+        assert shadowed["visibility"] == "circle"
+        told_apart = {name for name, value in shadowed.items() if value != plain[name]}
+        assert told_apart == {"id", "text" if target_type == "post" else "topic"}
 
 
 @pytest.mark.parametrize("status", ["suspended", "banned"])
