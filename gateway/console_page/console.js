@@ -16,9 +16,10 @@ const VIEW_KEYS = { q: "queue", s: "person", g: "rules", a: "audit", m: "numbers
 const keys = new Keys();
 let views = {};
 let shown = "queue";
+let isLeaving = false;
 
 function enter(tokens) {
-  const session = new StaffSession(tokens, showState, () => leave("idle"));
+  const session = new StaffSession(tokens, showState, () => signOut("idle"));
   const person = new PersonPage(session, { openCase });
   const oneCase = new CaseView(session, {
     openPerson: (id) => {
@@ -41,10 +42,14 @@ function enter(tokens) {
   keys.add("", Object.fromEntries(Object.entries(VIEW_KEYS).map(([key, name]) => [key, [name, () => open(name)]])));
   keys.add("queue", { ...views.queue.keys, ...oneCase.keys });
   for (const button of find("views").children) button.addEventListener("click", () => open(button.dataset.view));
-  find("sign-out").addEventListener("click", async () => {
-    await session.call("auth.logout");
-    leave();
-  });
+  async function signOut(reason) {
+    try {
+      await session.call("auth.logout");
+    } finally {
+      leave(reason);
+    }
+  }
+  find("sign-out").addEventListener("click", () => signOut());
   show(find("desk"), find("door"));
   show(find("views"));
   show(find("sign-out"));
@@ -60,8 +65,10 @@ function showState(state) {
   if (state === "over") leave();
 }
 
-/** Sign out. The reload forgets everything that the page knew. */
+/** Forget everything that the page knew, by a reload. */
 function leave(reason = "") {
+  if (isLeaving) return; // the socket closes after `auth.logout`
+  isLeaving = true;
   location.hash = reason;
   location.reload();
 }

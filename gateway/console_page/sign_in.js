@@ -4,6 +4,7 @@ import { Session } from "./session.js";
 
 const REFRESH_EVERY_MS = 10 * 60_000; // an access token lasts 15 minutes
 const IDLE_AFTER_MS = 15 * 60_000;
+const CHECK_IDLE_EVERY_MS = 30_000;
 const QUIET = { addCall() {}, addPush() {}, addChange() {} }; // the console keeps no log of calls
 
 /** Ask for a password and, if the account has one, the second factor. Returns the tokens of the sign-in. */
@@ -44,7 +45,7 @@ function submitted(form, call) {
   });
 }
 
-/** The session of a moderator. It ends after 15 minutes in which nobody touched the page. */
+/** The session of a moderator. `onIdle` is called after 15 minutes in which nobody touched the page. */
 export class StaffSession extends Session {
   #active = Date.now();
 
@@ -53,12 +54,13 @@ export class StaffSession extends Session {
     for (const happening of ["keydown", "pointerdown"]) {
       document.addEventListener(happening, () => (this.#active = Date.now()), { passive: true });
     }
-    const refreshing = setInterval(async () => {
-      if (Date.now() - this.#active > IDLE_AFTER_MS) {
-        clearInterval(refreshing);
-        return onIdle();
-      }
+    setInterval(async () => {
       ({ refresh_token } = await this.call("auth.refresh", { refresh_token }));
     }, REFRESH_EVERY_MS);
+    const checking = setInterval(() => {
+      if (Date.now() - this.#active < IDLE_AFTER_MS) return;
+      clearInterval(checking);
+      onIdle();
+    }, CHECK_IDLE_EVERY_MS);
   }
 }

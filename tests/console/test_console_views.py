@@ -11,6 +11,7 @@ from tests.browser import Browser
 from tests.cluster import Cluster
 from tests.console.conftest import OpenConsole
 from tests.contract.moderators import appoint, case_of, reported
+from tests.contract.test_auth import PASSWORD
 from tests.people import Person
 
 AXE = Path(__file__).parents[1] / "clients" / "node_modules" / "axe-core" / "axe.min.js"
@@ -153,6 +154,28 @@ async def test_the_sign_in_page_passes_axe_and_a_reload_signs_out(open_console: 
     await window.see("#sign-in")
     await window.see_no("#desk")
     assert await violations(window) == []
+
+
+async def test_an_idle_page_ends_its_session(cluster: Cluster, open_console: OpenConsole):
+    window = await open_console()
+    hurry = "const wait = setInterval; window.setInterval = (act, ms) => wait(act, ms === 30_000 ? 50 : ms);"
+    added = await window.command("Page.addScriptToEvaluateOnNewDocument", source=hurry)
+    await window.do(window.driver.refresh)
+    await window.write("#sign-in [name=email]", f"{window.username}@example.org")
+    await window.send("#sign-in [name=password]", PASSWORD)
+    await window.see("#desk")
+    await window.do(window.driver.execute_script, "const now = Date.now(); Date.now = () => now + 15 * 60_000;")
+    await window.see("#notice", "15 minutes")
+    await window.see("#sign-in")
+    await window.command("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
+    owner = await cluster.owner()
+    ended = await owner.fetchval(
+        """SELECT revoked_reason FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.username = $1
+        ORDER BY s.id DESC LIMIT 1""",
+        window.username,
+    )
+    await owner.close()
+    assert ended == "logout"
 
 
 async def test_a_rule_is_tried_out_saved_and_put_in_force(cluster: Cluster, person, open_console: OpenConsole):
