@@ -163,8 +163,9 @@ class Bus:
                 )
             case Joined(user_ids, channel, owner_id):
                 for member in self._sockets(user_ids):
-                    self._members.join(member, channel, owner_id)
-                    self._background.run(self._join_quietly(member, channel, owner_id))
+                    if member.is_device:
+                        self._members.join(member, channel, owner_id)
+                        self._background.run(self._join_quietly(member, channel, owner_id))
             case Left(user_ids, channel):
                 for member in self._sockets(user_ids):
                     self._subscriptions.leave(member, channel)

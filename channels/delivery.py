@@ -215,7 +215,7 @@ class Delivery:
                 for user_id in item.user_ids
                 if user_id not in hiding
                 for member in self._members.of_user(user_id)
-                if written.is_for(user_id, is_minor=member.is_minor)
+                if member.is_device and written.is_for(user_id, is_minor=member.is_minor)
             ]
         members = self._members.in_channel(item.channel)
         if hiding or not written.is_for_all:

@@ -63,6 +63,10 @@ class Member(Protocol):
     is_minor: bool  # also until the user is loaded
 
     @property
+    def is_device(self) -> bool:
+        """False for a service, which acts by a key: pushes to its user do not reach it, and it shows nobody online."""
+
+    @property
     def user_id(self) -> int: ...
 
     @property
@@ -106,17 +110,16 @@ class Members:
         return len(sockets) == 1
 
     def remove(self, member: Member) -> bool:
-        """Returns whether it was its user's last socket here."""
+        """Returns whether it was its user's last device here."""
         for channel in list(member.channels):
             self.leave(member, channel)
         _discard(self._by_session, member.session_id, member)
         _discard(self._by_pid, member.pid, member)
         _discard(self._by_user, member.user_id, member)
-        if member.user_id in self._by_user:
-            return False
-        for actor_id in self._hidden_from.pop(member.user_id, ()):
-            self._forget_hiding(member.user_id, actor_id)
-        return True
+        if member.user_id not in self._by_user:
+            for actor_id in self._hidden_from.pop(member.user_id, ()):
+                self._forget_hiding(member.user_id, actor_id)
+        return member.is_device and not self.has_device(member.user_id)
 
     def change_pid(self, member: Member, pid: str) -> None:
         _discard(self._by_pid, member.pid, member)
@@ -155,6 +158,9 @@ class Members:
     def of_user(self, user_id: int) -> Collection[Member]:
         return self._by_user.get(user_id, ())
 
+    def has_device(self, user_id: int) -> bool:
+        return any(member.is_device for member in self.of_user(user_id))
+
     def of_session(self, session_id: int) -> Collection[Member]:
         return self._by_session.get(session_id, ())
 
@@ -169,7 +175,8 @@ class Members:
 
     @property
     def users(self) -> list[int]:
-        return list(self._by_user)
+        """Those who have a device here."""
+        return [user_id for user_id in self._by_user if self.has_device(user_id)]
 
     @property
     def channels(self) -> list[str]:

@@ -121,7 +121,7 @@ class CatchingUp:
                 for member in page:
                     if member.session_id in rows:
                         member.is_minor = rows[member.session_id]["is_minor"]
-                        wanted = self._kinds.at_sign_in(rows[member.session_id])
+                        wanted = self._kinds.at_sign_in(rows[member.session_id]) if member.is_device else {}
                         await self._move(member, wanted, were_in[member], lefts[member])
             await self._end_sessions([member.session_id for member in page if member.session_id not in rows])
 
@@ -161,7 +161,8 @@ class CatchingUp:
             self._subscriptions.leave(member, channel)
 
     async def _renew_locations(self) -> None:
-        await self._locations.renew(self._node, [(member.user_id, member.pid) for member in self._members.all])
+        devices = [(member.user_id, member.pid) for member in self._members.all if member.is_device]
+        await self._locations.renew(self._node, devices)
 
     async def _keep_feeds_alive(self) -> None:
         online = self._members.users

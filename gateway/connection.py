@@ -134,6 +134,10 @@ class Connection:
         return self.viewer.session_id if self.viewer else 0
 
     @property
+    def is_device(self) -> bool:
+        return self.viewer is None or self.viewer.methods is None
+
+    @property
     def is_closed(self) -> bool:
         return self._state is State.CLOSED
 

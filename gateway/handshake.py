@@ -89,7 +89,7 @@ class Handshake:
             await self._entry.sessions.check_restricted(connection.viewer)
             return None
         welcome = await connection.join(_returning_client(auth))
-        if welcome.recovered is not None:
+        if welcome.offset is not None and welcome.recovered is not None:
             welcome = welcome._replace(offset=await self._replay(welcome.offset, welcome.recovered))
         return welcome
 

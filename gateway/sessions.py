@@ -1,6 +1,7 @@
 """The sessions of this node's sockets: a socket joins its session, perhaps recovering an older one, and leaves it.
 
-A joined socket is in the index of members, in Redis (for other nodes), and in its channels.
+A joined socket is in the index of members, in Redis (for other nodes), and in its channels. A service, which acts by a
+key, is only in the index and in the channels that it watches: it gets no pushes to its user, and recovers nothing.
 """
 
 import asyncio
@@ -36,10 +37,13 @@ class ReturningClient(NamedTuple):
 
 
 class Welcome(NamedTuple):
-    """The result of joining a session. `recovered` is None for a client that must load everything afresh."""
+    """The result of joining a session. `recovered` is None for a client that must load everything afresh.
+
+    `offset` is None for a service.
+    """
 
     user: User
-    offset: Offset
+    offset: Offset | None
     recovered: Recovered | None
 
 
@@ -90,6 +94,8 @@ class Sessions:
         if len(self._members.of_session(member.session_id)) >= MOST_SOCKETS_OF_A_SESSION:
             REFUSED.labels("sockets").inc()
             raise Unavailable(CloseReason.TOO_MANY_SOCKETS)
+        if not member.is_device:
+            returning = None
         if returning is not None:
             member.pid = returning.pid
         self._members.add(member)
@@ -100,7 +106,7 @@ class Sessions:
             with self._members.noting_left(member) as left:
                 row = await self._load(member)
                 for channel, owner_id in self._kinds.at_sign_in(row).items():
-                    if channel not in left:
+                    if member.is_device and channel not in left:
                         await self._subscriptions.join(member, channel, owner_id)
             recovered = None
             if claimed is not None and returning is not None:
@@ -139,14 +145,13 @@ class Sessions:
         goodbye = goodbye or not self._subscriptions.is_whole
         self._recovery.leave(member.user_id, member.pid, member.claim.number, goodbye=goodbye)
 
-    async def enter_again(self, member: Member) -> tuple[User, Offset]:
+    async def enter_again(self, member: Member) -> tuple[User, Offset | None]:
         """Begin a new record of the session after pushes were lost. Raises Refused, Unavailable.
 
-        Returns the user, and the offset that the client's next pushes follow.
+        Returns the user, and the offset that the client's next pushes follow; None for a service.
         """
         try:
-            offset = await self._recovery.enter(member.user_id, member.session_id, member.pid)
-            member.claim = FIRST_CLAIM
+            offset = await self._enter(member, None)
             row = await self._load(member)
         except HANDSHAKE_OUT_OF_REACH as error:
             raise unavailable(error) from error
@@ -215,8 +220,10 @@ class Sessions:
         await self._services.broadcaster.send_to_node(node, superseded)
         return claimed
 
-    async def _enter(self, member: Member, returning: ReturningClient | None) -> Offset:
-        """Begin a new record of the session; the pid of an older one is not used again."""
+    async def _enter(self, member: Member, returning: ReturningClient | None) -> Offset | None:
+        """Begin a new record of the session; the pid of an older one is not used again. A service has no record."""
+        if not member.is_device:
+            return None
         if returning is not None:
             self._members.change_pid(member, new_pid())
         member.claim = FIRST_CLAIM

@@ -45,7 +45,7 @@ class Tracker:
         The user's first socket and a newer version of `chosen` are reported to Redis.
         """
         held = self._here.get(user_id)
-        if not self._members.of_user(user_id) or (held is not None and held.version >= chosen.version):
+        if not self._members.has_device(user_id) or (held is not None and held.version >= chosen.version):
             return
         self._here[user_id] = chosen
         ONLINE.set(len(self._here))
@@ -133,11 +133,11 @@ class Tracker:
                 await asyncio.sleep(0)
 
     def _check_idle(self, user_id: int, now: float) -> None:
-        members = self._members.of_user(user_id)
-        if not members:
+        devices = [member for member in self._members.of_user(user_id) if member.is_device]
+        if not devices:
             self.went(user_id)
             return
-        called_at = max(member.called_at for member in members)
+        called_at = max(device.called_at for device in devices)
         is_idle = now - called_at > IDLE_AFTER_S
         if is_idle != (user_id in self._idle):
             (self._idle.add if is_idle else self._idle.discard)(user_id)

@@ -25,6 +25,7 @@ class Socket:
     claim: Claim = FIRST_CLAIM
     called_at: float = 0.0
     is_minor: bool = False
+    is_device: bool = True
     received: list[Written] = field(default_factory=list)
 
     def deliver(self, written: Written) -> None:

@@ -68,6 +68,19 @@ def test_the_last_socket_of_a_user_leaves_nothing_behind():
     assert not any(indexed(members))
 
 
+def test_a_service_is_no_device_of_its_user():
+    members, phone, service = Members(KINDS), Socket(1, 11), Socket(1, 12, is_device=False)
+    members.add(service)
+    members.hide(1, {7: ALWAYS})
+    assert ({*members.of_user(1)}, members.has_device(1), members.users) == ({service}, False, [])
+    members.add(phone)
+    assert (members.has_device(1), members.users) == (True, [1])
+    assert members.remove(phone)
+    assert {*members.hides_from(7, POST)} == {1}
+    assert not members.remove(service)
+    assert not any(indexed(members))
+
+
 def test_rooms_and_their_owners():
     members = Members(KINDS)
     one, two = Socket(1), Socket(2)

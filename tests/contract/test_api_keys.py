@@ -2,6 +2,7 @@
 
 import pytest
 
+from presence import reports
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
 from tests.contract.test_second_factors import App, protected
@@ -55,6 +56,35 @@ async def test_a_key_calls_its_methods_and_no_others(cluster: Cluster, person):
     )
     await owner.close()
     assert sorted(row["action"] for row in actions) == ["key.create", "key.used"]
+
+
+async def test_a_service_gets_the_pushes_of_channels_that_it_watches_and_no_others(
+    cluster: Cluster, person, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reports, "GRACE_S", 0.1)
+    admin, bob = await make_admin(cluster, await person("admin")), await person("bob")
+    await bob.call("presence.watch", user_ids=[admin.id])
+    made = await admin.call("key.create", name="Weather", methods=["post.watch"])
+    client = await service(cluster, made["key"])
+    await client.expect("session.ready")
+    post = await bob.call("post.create", text="hello")
+    await client.call("post.watch", post_id=post["id"])
+    await admin.close()
+    assert (await bob.expect("presence.changed"))["presence"]["status"] == "offline"
+    chat = (await bob.call("chat.open", user_ids=[admin.id]))["chat"]["id"]
+    await bob.call("chat.send", chat_id=chat, text="for the admin alone")
+    await bob.call("graph.follow", user_id=admin.id)
+    await cluster.settle()
+    # Nor when it connects again.
+    await client.close()
+    again = await service(cluster, made["key"], node="b")
+    await again.expect("session.ready")
+    await again.call("post.watch", post_id=post["id"])
+    await bob.call("comment.create", post_id=post["id"], text="first")
+    await again.expect("comment.created")
+    assert {name for name, _ in [*client.received, *again.received]} <= {"post.counts"}
+    [shown] = (await bob.call("presence.watch", user_ids=[admin.id]))["items"]
+    assert shown["status"] == "offline"
 
 
 async def test_a_revoked_key_ends_at_once_on_every_node(cluster: Cluster, person):

@@ -165,6 +165,16 @@ async def test_a_new_socket_stands_in_redis_before_its_user_is_loaded(world):
     assert world.members.is_here(world.socket)
 
 
+async def test_a_service_has_no_record_and_joins_no_channel_by_itself(world):
+    world.claimed, world.socket.is_device = claimed("book:1"), False
+    welcome = await world.sessions.join(world.socket, BACK)
+    assert (welcome.user.username, welcome.offset, welcome.recovered) == ("alice", None, None)
+    assert (world.socket.pid, world.socket.channels) == ("new", {})
+    assert [*world.members.of_session(2)] == [world.socket]
+    assert (await world.sessions.enter_again(world.socket))[1] is None
+    assert world.did("enter", "claim", "join") == []
+
+
 async def test_hiding_is_loaded_and_changes_during_the_query_win(world):
     until = Hiding(FOR_GOOD, 0)
     world.members.set_hiding(1, 9, until)  # nobody is here yet: not kept
