@@ -46,7 +46,10 @@ async def claim(tx: Transaction) -> ClaimedExport | None:
 
 
 async def renew(tx: Transaction, export_id: int) -> bool:
-    """Keep the claim for ten more minutes. Returns False if nobody wants the export any more."""
+    """Keep the claim for ten more minutes.
+
+    Returns False if nobody wants the export any more: another worker has finished it, or its user is erased.
+    """
     return bool(await tx.fetchval("SELECT renew_export($1)", export_id))
 
 
@@ -76,7 +79,8 @@ async def files(tx: Transaction, user_id: int, above: int) -> list[tuple[int, st
 async def finish(tx: Transaction, export_id: int, size_bytes: int, kept: timedelta, message: str) -> datetime | None:
     """Publish the archive, and store the message as a notification. Returns when it expires.
 
-    None if nobody wants the export any more.
+    None if nobody wants the export any more: its user is erased. Of two workers that finish one export, the first one
+    notifies the user, and both get the time.
     """
     expires_at: datetime | None = await tx.fetchval(
         "SELECT finish_export($1, $2, $3, $4)", export_id, size_bytes, kept, message

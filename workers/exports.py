@@ -39,6 +39,10 @@ EXPIRED = Counter("daira_exports_expired_total", "Archives that were deleted aft
 log = structlog.get_logger()
 
 
+class Unwanted(Exception):
+    """Nobody wants the export any more: another worker has finished it, or its user is erased."""
+
+
 async def make_exports(tools: Tools, stop: asyncio.Event) -> None:
     """Run until `stop` is set."""
     await run_polling("exports", partial(export_next, tools), POLL_S, stop)
@@ -56,22 +60,25 @@ async def export_next(tools: Tools) -> bool:
     if claimed is None:
         return expired == EXPIRED_AT_ONCE
     began = time.monotonic()
-    outcome = "ready" if await _export(tools, claimed) else "unwanted"
+    try:
+        await _export(tools, claimed)
+        outcome = "ready"
+    except Unwanted:
+        outcome = "unwanted"
     EXPORTS.labels(outcome).inc()
     EXPORT_SECONDS.observe(time.monotonic() - began)
     return True
 
 
-async def _export(tools: Tools, export: ClaimedExport) -> bool:
-    """Returns False if nobody wants it any more."""
+async def _export(tools: Tools, export: ClaimedExport) -> None:
+    """Raises Unwanted."""
     with tempfile.TemporaryDirectory(prefix="daira-export-", dir=tools.processing.scratch) as name:
         folder = Path(name)
         path = folder / ARCHIVE
         archive = Archive(path)
         try:
             await _add_rows(tools, export, archive)
-            if not await _add_files(tools, export, archive, folder / "file"):
-                return False
+            await _add_files(tools, export, archive, folder / "file")
             about = {"id": str(export.user_id), "username": export.username}
             await asyncio.to_thread(
                 partial(archive.finish, tools.export_key, user=about, created_at=to_wire(tools.now()))
@@ -80,38 +87,43 @@ async def _export(tools: Tools, export: ClaimedExport) -> bool:
             archive.close()
         key = export.object_key + ARCHIVE
         size = (await asyncio.to_thread(path.stat)).st_size
-        await _store(tools, path, size, key)
+        await _store(tools, export, path, size, key)
     message = MESSAGES["ar" if export.locale.startswith("ar") else "en"]
     async with tools.database.transaction() as tx:
         expires_at = await exports.finish(tx, export.id, size, KEPT, message)
     tools.outbox.wake_relay()
     if expires_at is None:  # the user was erased in the meantime
         await tools.objects.delete([key])
-        return False
+        raise Unwanted
     push = AccountExported(id=f"account.exported:{export.id}", expires_at=to_wire(expires_at))
     await tools.broadcaster.publish_to_users([export.user_id], push)
-    return True
+
+
+async def _renew(tools: Tools, export: ClaimedExport) -> None:
+    """Keep the claim while the work goes on. Raises Unwanted."""
+    async with tools.database.transaction() as tx:
+        if not await exports.renew(tx, export.id):
+            raise Unwanted
 
 
 async def _add_rows(tools: Tools, export: ClaimedExport, archive: Archive) -> None:
     for table in PERSONAL:
         if table.mine is not None:
+            await _renew(tools, export)
             async with tools.database.transaction() as tx:
                 await archive.add_rows(f"{table.table}.json", exports.rows(tx, export.user_id, table.table))
 
 
-async def _add_files(tools: Tools, export: ClaimedExport, archive: Archive, scratch: Path) -> bool:
-    """All objects of the user's files, one after the other. Returns False if nobody wants the export any more."""
+async def _add_files(tools: Tools, export: ClaimedExport, archive: Archive, scratch: Path) -> None:
+    """All objects of the user's files, one after the other."""
     above = 0
     while True:
         async with tools.database.transaction() as tx:
             files = await exports.files(tx, export.user_id, above)
         if not files:
-            return True
+            return
         for media_id, prefix in files:
-            async with tools.database.transaction() as tx:
-                if not await exports.renew(tx, export.id):
-                    return False
+            await _renew(tools, export)
             await _add_objects(tools, archive, media_id, prefix, scratch)
         above = files[-1][0]
 
@@ -128,10 +140,15 @@ async def _add_objects(tools: Tools, archive: Archive, media_id: int, prefix: st
         after = page[-1].key
 
 
-async def _store(tools: Tools, path: Path, size: int, key: str) -> None:
+async def _store(tools: Tools, export: ClaimedExport, path: Path, size: int, key: str) -> None:
     upload_id = await tools.objects.begin_upload(key, "application/zip")
     parts = []
-    for number, start in enumerate(range(0, size, PART), 1):
-        length = min(PART, size - start)
-        parts.append(await tools.object_files.upload_part(path, start, length, key, upload_id, number))
+    try:
+        for number, start in enumerate(range(0, size, PART), 1):
+            await _renew(tools, export)
+            length = min(PART, size - start)
+            parts.append(await tools.object_files.upload_part(path, start, length, key, upload_id, number))
+    except Unwanted:
+        await tools.objects.abort_upload(key, upload_id)
+        raise
     await tools.objects.finish_upload(key, upload_id, parts)

@@ -38,7 +38,8 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION claim_export TO daira_worker;
 
--- Keep the claim for ten more minutes. Returns false if the export is no longer wanted: its user is erased.
+-- Keep the claim for ten more minutes. Returns false if the export is no longer wanted: another worker has finished it,
+-- or its user is erased.
 CREATE OR REPLACE FUNCTION renew_export(export bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -53,7 +54,8 @@ CREATE OR REPLACE FUNCTION export_runs(person bigint) RETURNS boolean
     RETURN EXISTS (SELECT FROM public.account_exports e
                    WHERE e.user_id = person AND e.state = 'waiting' AND e.claimed_until > now());
 
--- The archive is in the bucket: its user is notified. Returns when it expires; null if it is no longer wanted.
+-- The archive is in the bucket: its user is notified. Returns when it expires; null if it is no longer wanted. If another
+-- worker has finished the export, this archive has replaced that worker's.
 CREATE OR REPLACE FUNCTION finish_export(export bigint, size bigint, kept interval, message text) RETURNS timestamptz
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -62,7 +64,10 @@ DECLARE
 BEGIN
     UPDATE account_exports SET state = 'ready', claimed_until = NULL, size_bytes = size, expires_at = now() + kept
     WHERE id = export AND state = 'waiting' RETURNING * INTO done;
-    IF NOT FOUND THEN RETURN NULL; END IF;
+    IF NOT FOUND THEN
+        UPDATE account_exports SET size_bytes = size WHERE id = export AND state = 'ready' RETURNING * INTO done;
+        RETURN done.expires_at;
+    END IF;
     INSERT INTO system_messages (id, text, user_id, told_id, finished_at)
         VALUES (message_id, message, done.user_id, done.user_id, now());
     INSERT INTO outbox (id, topic, key, payload) VALUES (

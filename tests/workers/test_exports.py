@@ -1,5 +1,6 @@
 """An export has everything about its user, nothing of others, and a manifest that its signature proves."""
 
+import asyncio
 import base64
 import hashlib
 import io
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from storage.personal_data import PERSONAL
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
-from tests.faults import soon
+from tests.faults import Held, soon
 from tests.moderating import moderating
 from tests.workers.lives import live
 from workers import exports
@@ -194,6 +195,27 @@ async def test_an_archive_goes_after_seven_days_or_with_the_account(cluster: Clu
         return len(await cluster.stores.objects.page(key))
 
     await soon(amount, 0)
+    await owner.close()
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+async def test_a_worker_that_comes_late_leaves_the_archive_of_another_one(
+    cluster: Cluster, person, monkeypatch: pytest.MonkeyPatch, is_stored: bool
+):
+    alice, _ = await register(cluster)
+    await alice.call("account.export", password=PASSWORD)
+    stores = Held(monkeypatch, exports, "_store", behind=is_stored)
+    late = asyncio.create_task(exports.export_next(cluster.workers.tools))
+    await (stores.done if is_stored else stores.came).wait()
+    owner = await cluster.owner()
+    await owner.execute("UPDATE account_exports SET claimed_until = now() WHERE user_id = $1", int(alice.id))
+    await make_all(cluster)
+    stores.go.set()
+    assert await late
+    archive = await download((await alice.call("account.export", password=PASSWORD))["url"])
+    verify(archive, cluster.workers.tools.export_key.public)
+    told = "SELECT count(*) FROM system_messages WHERE user_id = $1"
+    assert await owner.fetchval(told, int(alice.id)) == 1
     await owner.close()
 
 
