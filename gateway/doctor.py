@@ -139,9 +139,7 @@ async def _redis(settings: Settings) -> str:
     async with open_shards(settings) as shards:
         for shard, *_ in shards.by_link:
             names.add(redis_name(await shards.info(shard, "server")))
-            policy = (await shards.info(shard, "memory")).get("maxmemory_policy", "unknown")
-            if policy not in ("noeviction", "unknown"):
-                raise Ill(f"evicts keys ({policy})", "set maxmemory-policy to noeviction: leases live there")
+            check_memory(await shards.info(shard, "memory"), is_embedded=settings.redis_url is None)
     servers = f" on {len(shards.by_link)} servers" if settings.has_redis_cluster else ""
     return f"{', '.join(sorted(names))}{servers}, prefix {settings.prefix}"
 
@@ -152,6 +150,16 @@ def redis_name(server: dict[str, str]) -> str:
     if tuple(map(int, version.split(".")[:2])) < OLDEST_REDIS:
         raise Ill(f"is Redis {version}", "DAIRA needs Redis 7.2 or later, or Valkey")
     return f"Valkey {server['valkey_version']}" if "valkey_version" in server else f"Redis {version}"
+
+
+def check_memory(memory: dict[str, str], *, is_embedded: bool) -> None:
+    """Raise Ill unless the server refuses writes when it is full. memory: its INFO; some services hide parts of it."""
+    policy = memory.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        raise Ill(f"evicts keys ({policy})", "set maxmemory-policy to noeviction: leases live there")
+    if memory.get("maxmemory") == "0" and not is_embedded:
+        advice = "set it to 60 % of its machine or container: a full server must refuse writes, not be killed"
+        raise Ill("has no maxmemory", advice)
 
 
 async def _event_log(settings: Settings) -> str:

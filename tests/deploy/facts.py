@@ -10,6 +10,7 @@ from gateway.app import worker_names
 from gateway.cli import app
 from gateway.observability import CONNECTIONS as CONNECTED
 from gateway.settings import Settings
+from tests.deploy.tools import DEPLOY
 
 COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 VARIABLES = {f"DAIRA_{name}".upper() for name in Settings.model_fields}
@@ -17,6 +18,8 @@ DEFAULTS = {name: field.default for name, field in Settings.model_fields.items()
 PORTS = {"serve": DEFAULTS["sidecar_port"], "work": DEFAULTS["worker_sidecar_port"]}
 LAST_S = 15  # docs/operating.md: wait so long after the drain, before SIGKILL
 HEALTH = "/health/ready"
+[_MEGABYTES] = re.findall(r"^maxmemory (\d+)mb$", (DEPLOY / "redis" / "redis.conf").read_text(), re.MULTILINE)
+REDIS_BYTES = int(_MEGABYTES) * 1024**2
 CONNECTIONS = next(iter(CONNECTED.describe())).name
 
 

@@ -159,6 +159,13 @@ def test_all_services_are_confined_and_limited(project):
         assert service["restart"] == ("on-failure:5" if name in ONCE else "unless-stopped"), name
 
 
+def test_redis_refuses_writes_before_its_container_is_full(project):
+    servers = [each for name, each in project["services"].items() if name.startswith("redis") and name not in ONCE]
+    assert len(servers) == 7
+    for each in servers:
+        assert 0.5 < facts.REDIS_BYTES / int(each["deploy"]["resources"]["limits"]["memory"]) < 0.7
+
+
 def test_only_this_machine_reaches_what_is_for_operators(project):
     for name, service in project["services"].items():
         for port in service.get("ports", []):

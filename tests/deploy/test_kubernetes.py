@@ -183,6 +183,13 @@ def test_pods_are_restricted(built):
             assert facts.is_pinned(container["image"]), name
 
 
+def test_redis_refuses_writes_before_its_container_is_full(built):
+    for name, pod in built.pods().items():
+        if name == "redis":
+            limit = pod["spec"]["containers"][0]["resources"]["limits"]["memory"]
+            assert 0.5 < facts.REDIS_BYTES / (int(limit.removesuffix("Gi")) * 1024**3) < 0.7
+
+
 def test_what_refers_to_something_finds_it(built):
     """Selectors find their pods, names their objects, ports and volumes what is declared."""
     pods = built.pods()

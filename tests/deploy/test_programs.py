@@ -52,6 +52,7 @@ async def test_redis(tmp_path, name):
                 await asyncio.sleep(0.05)
         assert info["cluster_enabled"] == (name == "cluster")
         assert info["aof_enabled"]
+        assert (info["maxmemory"], info["maxmemory_policy"]) == (facts.REDIS_BYTES, "noeviction")
         with pytest.raises(AuthenticationError):
             await Redis(port=port).ping()
     finally:

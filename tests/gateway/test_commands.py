@@ -331,6 +331,17 @@ def test_the_doctor_refuses_an_old_redis():
         doctor.redis_name({"redis_version": "7.0.15"})
 
 
+def test_the_doctor_wants_a_redis_that_refuses_writes_when_it_is_full():
+    kept = {"maxmemory_policy": "noeviction"}
+    doctor.check_memory({**kept, "maxmemory": "629145600"}, is_embedded=False)
+    doctor.check_memory({}, is_embedded=False)  # a managed server may hide it
+    doctor.check_memory({**kept, "maxmemory": "0"}, is_embedded=True)
+    with pytest.raises(doctor.Ill, match="no maxmemory"):
+        doctor.check_memory({**kept, "maxmemory": "0"}, is_embedded=False)
+    with pytest.raises(doctor.Ill, match="evicts keys"):
+        doctor.check_memory({"maxmemory_policy": "allkeys-lru", "maxmemory": "629145600"}, is_embedded=True)
+
+
 @pytest.mark.voice
 async def test_voice_comes_with_up(installation):
     voice = f"ws://127.0.0.1:{installation.servers()['livekit_port']}"
