@@ -47,6 +47,7 @@ from storage.recommendations import Recommendations
 from storage.redis import RedisError
 from storage.search_engine import SearchUnavailable
 from storage.seen_posts import SeenPosts
+from storage.shards import Shards
 from storage.views import Sketches
 from workers.job import Tools, groups
 from workers.loops import LOOPS
@@ -147,7 +148,7 @@ def sidecar(
     """Return the sidecar with the health and metrics of this process, and with workers, LiveKit's webhook."""
     checks: dict[str, Check] = {
         "postgres": database.ping,
-        "redis": stores.data_shards.ping,
+        **{name: shards.ping for name, shards in stores.redis.items()},
         "objects": stores.objects.ping,
         **({"kafka": stores.event_log.ping} if settings.kafka else {}),
         **({"opensearch": OpenSearchIndices(stores.opensearch).ping} if stores.opensearch else {}),
@@ -169,7 +170,8 @@ def sidecar(
 
 async def _gather(stores: Stores, database: Database) -> None:
     """Fill the gauges whose values come from servers. A value that cannot be read stays as it was."""
-    gathering = [_gather_from_database(database), _gather_from_redis(stores), _gather_from_event_log(stores)]
+    gathering = [_gather_from_database(database), _gather_from_event_log(stores)]
+    gathering += [_gather_from_redis(name, shards) for name, shards in stores.redis.items()]
     if stores.opensearch is not None:
         gathering.append(_gather_from_opensearch(stores.opensearch))
     await asyncio.gather(*map(_or_stale, gathering))
@@ -205,8 +207,8 @@ async def _gather_from_database(database: Database) -> None:
         MEDIA_AGE.labels(lane).set(age)
 
 
-async def _gather_from_redis(stores: Stores) -> None:
-    REDIS_MEMORY.set(await stores.data_shards.memory_ratio())
+async def _gather_from_redis(name: str, shards: Shards) -> None:
+    REDIS_MEMORY.labels(name).set(await shards.memory_ratio())
 
 
 async def _gather_from_event_log(stores: Stores) -> None:

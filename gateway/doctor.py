@@ -27,6 +27,7 @@ from storage.objects import Objects
 from storage.opensearch_indices import OpenSearchIndices
 from storage.opensearch_link import OpenSearchLink
 from storage.replica import bytes_behind
+from storage.shards import Shards
 
 TIMEOUT_S = 5.0
 OLDEST_REDIS = (7, 2)
@@ -55,6 +56,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("embeddings", _embeddings, "is the server up, and DAIRA_POSTGRES_URL right?"),
         ("postgres, replica", _replica, "is it up, and DAIRA_POSTGRES_REPLICA_URL right?"),
         ("redis", _redis, "is the server up, and DAIRA_REDIS_URL right?"),
+        ("redis for pushes", _realtime_redis, "is the server up, and DAIRA_REALTIME_REDIS_URL right?"),
         ("event log", _event_log, "is Kafka up, and are DAIRA_KAFKA_BROKERS and its login right?"),
         ("search", _search, "is OpenSearch up, and are DAIRA_OPENSEARCH_URL and its login right?"),
         ("objects", _objects, "is the server up, and are DAIRA_S3_ENDPOINT and its keys right?"),
@@ -135,13 +137,24 @@ async def _replica(settings: Settings) -> str:
 
 
 async def _redis(settings: Settings) -> str:
-    names = set()
     async with open_shards(settings) as shards:
-        for shard, *_ in shards.by_link:
-            names.add(redis_name(await shards.info(shard, "server")))
-            check_memory(await shards.info(shard, "memory"), is_embedded=settings.redis_url is None)
-    servers = f" on {len(shards.by_link)} servers" if settings.has_redis_cluster else ""
-    return f"{', '.join(sorted(names))}{servers}, prefix {settings.prefix}"
+        return f"{await _redis_servers(shards, is_embedded=settings.redis_url is None)}, prefix {settings.prefix}"
+
+
+async def _realtime_redis(settings: Settings) -> str:
+    if settings.realtime_redis == settings.redis:
+        return "not set up: pushes use that of DAIRA_REDIS_URL"
+    async with open_shards(settings, realtime=True) as shards:
+        return await _redis_servers(shards, is_embedded=False)
+
+
+async def _redis_servers(shards: Shards, *, is_embedded: bool) -> str:
+    names = set()
+    for shard, *_ in shards.by_link:
+        names.add(redis_name(await shards.info(shard, "server")))
+        check_memory(await shards.info(shard, "memory"), is_embedded=is_embedded)
+    servers = f" on {len(shards.by_link)} servers" if len(shards.by_link) > 1 else ""
+    return f"{', '.join(sorted(names))}{servers}"
 
 
 def redis_name(server: dict[str, str]) -> str:

@@ -85,7 +85,8 @@ LOG_LAG = Gauge(
 DEAD_LETTERS = Gauge("daira_dead_letters", "Events that a worker group gave up on", multiprocess_mode="mostrecent")
 REDIS_MEMORY = Gauge(
     "daira_redis_memory_ratio",
-    "Part of its memory that the Redis of DAIRA_REDIS_URL uses; at 1 it refuses writes",
+    "Part of its memory that Redis uses; at 1 it refuses writes",
+    ["dependency"],
     multiprocess_mode="mostrecent",
 )
 OPENSEARCH_HEALTH = Gauge(

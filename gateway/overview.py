@@ -102,22 +102,22 @@ def _load(window: Window) -> Load:
 
 
 def _backlog(windows: list[Window]) -> Backlog:
-    def largest(name: str) -> float:
-        return max((window.gauge(name) for window in windows), default=0)
+    def largest(name: str, label: str = "") -> float:
+        """The largest value of any process, and of any value of the label."""
+        return max((value for window in windows for value in window.gauges(name, label).values()), default=0)
 
     lag: dict[str, int] = {}
     for window in windows:
         for group, records in window.gauges("daira_event_log_lag", "group").items():
             lag[group] = max(round(records), lag.get(group, 0))
-    media = [max(window.gauges("daira_media_oldest_seconds", "lane").values(), default=0) for window in windows]
     return Backlog(
         round(largest("daira_outbox_unsent")),
         largest("daira_outbox_oldest_seconds"),
         dict(sorted(lag.items(), key=lambda each: (-each[1], each[0]))[:MOST_GROUPS]),
         round(largest("daira_dead_letters")),
         largest("daira_counts_oldest_seconds"),
-        max(media, default=0),
-        largest("daira_redis_memory_ratio"),
+        largest("daira_media_oldest_seconds", "lane"),
+        largest("daira_redis_memory_ratio", "dependency"),
     )
 
 

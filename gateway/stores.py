@@ -85,6 +85,13 @@ class Stores:
     classifier: Classifier | None
     opensearch: OpenSearchLink | None  # None if search is in PostgreSQL
 
+    @property
+    def redis(self) -> dict[str, Shards]:
+        """The Redis servers by their name in health and metrics. Pushes may share those of all other data."""
+        if self.settings.realtime_redis == self.settings.redis:
+            return {"redis": self.data_shards}
+        return {"redis": self.data_shards, "realtime_redis": self.shards}
+
 
 @asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
@@ -149,11 +156,17 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 
 
 @asynccontextmanager
-async def open_shards(settings: Settings) -> AsyncIterator[Shards]:
-    """Connect a command to the servers of DAIRA_REDIS_URL. Raises RedisError, which names the address, after 5 s."""
-    shards = Shards(servers_of(settings.redis), settings.prefix, SCRIPTS)
+async def open_shards(settings: Settings, *, realtime: bool = False) -> AsyncIterator[Shards]:
+    """Connect a command to the servers of DAIRA_REDIS_URL, or of DAIRA_REALTIME_REDIS_URL.
+
+    Raises RedisError, which names the address, after 5 s.
+    """
+    url, variable = settings.redis, "DAIRA_REDIS_URL"
+    if realtime:
+        url, variable = settings.realtime_redis, "DAIRA_REALTIME_REDIS_URL"
+    shards = Shards(servers_of(url), settings.prefix, SCRIPTS)
     try:
-        async with _reaching(settings.redis, "DAIRA_REDIS_URL", COMMAND_TIMEOUT_S):
+        async with _reaching(url, variable, COMMAND_TIMEOUT_S):
             await shards.start()
         yield shards
     finally:

@@ -315,13 +315,21 @@ def test_the_doctor_reports_health_and_faults(installation):
     result = installation.run(
         "doctor", DAIRA_POSTGRES_URL=owner, DAIRA_POSTGRES_WORKER_URL=owner, DAIRA_REDIS_URL="redis://127.0.0.1:1/0",
         DAIRA_S3_ENDPOINT="http://127.0.0.1:1", DAIRA_TOKEN_KEYS="k:" + "s" * 32,
-        DAIRA_POSTGRES_REPLICA_URL=owner, DAIRA_TRACE_ENDPOINT="http://127.0.0.1:1/v1/traces",
+        DAIRA_REALTIME_REDIS_URL="redis://127.0.0.1:2/0", DAIRA_POSTGRES_REPLICA_URL=owner, DAIRA_TRACE_ENDPOINT="http://127.0.0.1:1/v1/traces",
     )  # fmt: skip
     assert result.returncode == 1
     assert "bypasses row policies" in result.stdout
     assert "it accepts writes" in result.stdout
     assert "a collector" in result.stdout
     assert "DAIRA_REDIS_URL" in result.stdout
+    assert "DAIRA_REALTIME_REDIS_URL" in result.stdout
+
+
+def test_the_doctor_looks_at_redis_for_pushes(installation):
+    servers = installation.servers()
+    url = f"redis://:{servers['password']}@127.0.0.1:{servers['redis_port']}/1"
+    result = installation.run("doctor", DAIRA_REALTIME_REDIS_URL=url)
+    assert (result.returncode, "has no maxmemory" in result.stdout) == (1, True), result.stdout
 
 
 def test_the_doctor_refuses_an_old_redis():

@@ -1,12 +1,14 @@
 """Health and metrics of a node, over its sidecar."""
 
 import asyncio
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
 from gateway.app import sidecar
 from tests.cluster import Cluster
+from tests.faults import cut
 from tests.patience import WAIT_S
 
 
@@ -46,6 +48,22 @@ async def test_a_dependency_that_fails_turns_readiness_red_unless_it_is_optional
         assert (response.status, (await response.json())["status"]) == (503, "not ready")
 
 
+async def test_redis_for_pushes_is_a_dependency_of_its_own(cluster: Cluster):
+    """A node that has lost it refuses new connections, so the balancer must send none."""
+    stores = replace(cluster.node_a._stores, settings=cluster.settings(realtime_redis_url="redis://127.0.0.1:1/0"))
+    running = sidecar(stores.settings, 0, stores, cluster.node_a.parts.services.database, cluster.node_a)
+    port = await running.start()
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        async with session.get("/health/ready") as response:
+            assert (await response.json())["dependencies"]["realtime_redis"]["ok"]
+        async with session.get("/metrics") as response:
+            assert 'daira_redis_memory_ratio{dependency="realtime_redis"} 0.' in await response.text()
+        async with cut(cluster.node_a), session.get("/health/ready") as response:
+            found = (await response.json())["dependencies"]
+            assert (response.status, found["redis"]["ok"], found["realtime_redis"]["ok"]) == (503, True, False)
+    await running.stop()
+
+
 async def test_metrics_have_the_documented_names(cluster: Cluster, person, beside):
     session, _ = beside
     alice, bob = await person("alice"), await person("bob", kind="python-json")
@@ -74,7 +92,7 @@ async def test_metrics_have_the_documented_names(cluster: Cluster, person, besid
         'daira_postgres_connections{role="app",state="idle"}',
         'daira_postgres_connections{role="worker",state="idle"}',
         'daira_redis_connections{state="busy"}',
-        "daira_redis_memory_ratio 0.",
+        'daira_redis_memory_ratio{dependency="redis"} 0.',
         "daira_dead_letters ",
         'daira_dependency_up{dependency="postgres"}',
         'daira_reactions_total{group="fanout",outcome="ok",topic="post.created"}',
