@@ -21,7 +21,7 @@ from tests.chaos.deployment import Client
 from tests.chaos.test_media import Caller
 from tests.engine.test_slow_readers import Latest, Stuck
 from tests.monitoring.users import LOST, Users
-from tests.monitoring.watched import Watched, node_exporter, send
+from tests.monitoring.watched import WORKERS, Watched, node_exporter, send
 from tests.opensearch_node import opensearch_home
 from tests.senders.certificates import Trust
 from tests.senders.mail_server import MailServer
@@ -200,6 +200,10 @@ async def node_killed(scene: Scene) -> AsyncIterator[None]:
         finally:
             watched.spawn("node-1")
             await watched.listens(watched.node_ports[1])
+
+
+def processes_paused(*names: str) -> Callable[[Scene], AbstractAsyncContextManager[None]]:
+    return lambda scene: paused(*(scene.watched.processes[name].pid for name in names))
 
 
 @asynccontextmanager
@@ -408,7 +412,9 @@ FAULTS = (
     Fault(("BackupOld",), "the last backup is two days old", backup_forgotten),
     Fault(("AuditUnsealed", "ErasuresLate", "ExportsLate"), "loops have not worked for two days", loops_late),
     Fault(("EventLogLag", "OutboxStuck", "CountsBehind"), "the other workers are paused", workers_paused),
-    Fault(("NodeDown",), "a node is killed", node_killed),
+    Fault(("NodeDown", "NodeMissing"), "a node is killed", node_killed),
+    Fault(("AllNodesDown",), "all nodes are paused", processes_paused("node-0", "node-1")),
+    Fault(("AllWorkersDown",), "all workers are paused", processes_paused(*WORKERS)),
     Fault(("EventLoopLag", "PushesLate"), "a node is paused for most of the time", node_starved),
     Fault(("CallsSlow", "CallsShed", "DatabaseSaturated"), "a table is locked", table_locked),
     Fault(("PostgresDown", "CallsFail"), "PostgreSQL is paused", server_paused("postgres")),
