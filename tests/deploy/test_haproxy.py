@@ -30,6 +30,7 @@ pytestmark = [
 
 CLIENTS = 12
 OWN_ADDRESS = "127.9.9.9"
+TLS_ENDS_AT = "127.9.9.10"
 
 
 class Balanced(Deployment):
@@ -51,7 +52,11 @@ class Balanced(Deployment):
         # -n: with the deployed number, HAProxy needs more descriptors than a user of this machine may have.
         self.processes["haproxy"] = subprocess.Popen(  # noqa: ASYNC220 - as all others here, which `end` waits for
             [program("haproxy"), "-db", "-n", "1000", "-f", DEPLOY / "haproxy" / "haproxy.cfg"],
-            env={"HAPROXY_ADDRESS": self.address, "HAPROXY_RESOLVER": f"{self.address}:{port}"},
+            env={
+                "HAPROXY_ADDRESS": self.address,
+                "HAPROXY_RESOLVER": f"{self.address}:{port}",
+                "HAPROXY_TRUSTED": f"203.0.113.200 {TLS_ENDS_AT}",
+            },
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -186,14 +191,24 @@ async def test_polling_is_refused_at_once_with_the_reason(balanced):
     assert "Transport unknown" in await read(f"{balanced.url}/socket.io/?EIO=4&transport=polling")
 
 
-async def test_nodes_see_the_address_of_the_client_and_no_forged_one(balanced):
-    connector = aiohttp.TCPConnector(local_addr=(OWN_ADDRESS, 0))
+async def address_seen(balanced, name: str, peer: str, forwarded: str) -> str:
+    """Return the client's address as a node sees it. peer: the address that connects to HAProxy."""
+    connector = aiohttp.TCPConnector(local_addr=(peer, 0))
     async with aiohttp.ClientSession(connector=connector) as session:
         client = socketio.AsyncClient(reconnection=False, http_session=session)
-        forged = {"X-Forwarded-For": "203.0.113.9"}
-        await client.connect(balanced.url, headers=forged, transports=["websocket"])
-        account = {"username": "sami", "email": "sami@example.com", "password": "a long passphrase"}
+        await client.connect(balanced.url, headers={"X-Forwarded-For": forwarded}, transports=["websocket"])
+        account = {"username": name, "email": f"{name}@example.com", "password": "a long passphrase"}
         assert (await client.call("auth.register", account))["ok"]
         sessions = await client.call("session.list", {})
         await client.disconnect()
-    assert [each["ip"] for each in sessions["data"]["items"]] == [OWN_ADDRESS]
+    [found] = sessions["data"]["items"]
+    return found["ip"]
+
+
+async def test_nodes_see_the_address_of_the_client_and_no_forged_one(balanced):
+    assert await address_seen(balanced, "sami", OWN_ADDRESS, "203.0.113.9") == OWN_ADDRESS
+
+
+async def test_a_proxy_that_ends_tls_names_its_client(balanced):
+    """It has added the client's address to what the client had forged."""
+    assert await address_seen(balanced, "hoda", TLS_ENDS_AT, "198.51.100.7, 203.0.113.9") == "203.0.113.9"

@@ -18,7 +18,8 @@ from tests.redis_cluster import RedisServers, ports_with_a_bus
 
 def test_haproxy():
     config = DEPLOY / "haproxy" / "haproxy.cfg"
-    said = run(program("haproxy"), "-c", "-f", config, HAPROXY_ADDRESS="127.0.0.1", HAPROXY_RESOLVER="127.0.0.1:53")
+    here = {"HAPROXY_ADDRESS": "127.0.0.1", "HAPROXY_RESOLVER": "127.0.0.1:53"}
+    said = run(program("haproxy"), "-c", "-f", config, **here, HAPROXY_TRUSTED="10.0.0.0/8 fd00::/8")
     assert "WARNING" not in said
     tunnel = int(re.findall(r"timeout tunnel (\d+)s", config.read_text())[0])
     assert tunnel > facts.DEFAULTS["ping_interval"] + facts.DEFAULTS["ping_timeout"]
