@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from domain.post_channels import POST
-from gateway.backup_work import write_metrics
 from gateway.embedded import kafka_jars, livekit_program
 from gateway.stores import open_stores
 from protocol.posts import PostDeleted
@@ -125,8 +124,7 @@ async def disk_filled(scene: Scene) -> AsyncIterator[None]:
 async def backup_forgotten(scene: Scene) -> AsyncIterator[None]:
     """The last backup was two days ago. Then one is made, as the runbook says."""
     assert scene.watched.machine is not None
-    file = scene.watched.machine / "backup.prom"
-    write_metrics(file)
+    file = scene.watched.backup_metrics
     [*comments, line] = file.read_text().splitlines()
     name, seconds = line.split()
     file.write_text("\n".join([*comments, f"{name} {int(seconds) - 48 * 3_600}", ""]))

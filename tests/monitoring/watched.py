@@ -14,6 +14,7 @@ from urllib.parse import quote
 import asyncpg
 
 from gateway.app import worker_names
+from gateway.backup_work import write_metrics
 from gateway.embedded import EmbeddedServers, kafka_jars
 from tests.chaos.deployment import PLENTY, Deployment
 from tests.gateway.test_commands import DAIRA
@@ -89,6 +90,7 @@ class Watched(Deployment):
     def _watch_machine(self, program: str) -> None:
         self.machine = self.data_dir.parent / "machine"
         (self.machine / "disk").mkdir(parents=True)
+        write_metrics(self.backup_metrics)
         # The machine's own file systems may be full, too.
         own = "|".join(re.escape(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines())
         options = (
@@ -99,6 +101,11 @@ class Watched(Deployment):
             [program, f"--web.listen-address=127.0.0.1:{self._exporter_port}", *options,
              f"--collector.textfile.directory={self.machine}"], stderr=subprocess.DEVNULL,
         )  # fmt: skip
+
+    @property
+    def backup_metrics(self) -> Path:
+        assert self.machine is not None
+        return self.machine / "backup.prom"
 
     def spawn(self, name: str) -> None:
         sidecar = str(self.sidecars[name])
