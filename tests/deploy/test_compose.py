@@ -247,6 +247,12 @@ def test_prometheus_scrapes_the_sidecars_and_the_machine(project):
     assert asked == {*sidecars, ("node-exporter", 9100)}
 
 
+def test_pgbouncer_stops_after_its_transactions(project):
+    pgbouncer = project["services"]["pgbouncer"]
+    assert pgbouncer["stop_signal"] == "SIGINT"
+    assert int(pgbouncer["stop_grace_period"].removesuffix("s")) > facts.DEFAULTS["call_deadline"]
+
+
 def test_pgbouncer_never_asks_for_more_than_postgresql_has(project):
     settings = dict(re.findall(r"^(\w+) = (.+)$", (DEPLOY / "pgbouncer" / "pgbouncer.ini").read_text(), re.MULTILINE))
     [most] = [each for each in project["services"]["postgres"]["command"] if "max_connections" in each]

@@ -283,6 +283,16 @@ def test_names_in_urls_are_services(built):
         assert built.settings()["DAIRA_S3_ENDPOINT"] == "http://objects:9000"
 
 
+def test_pgbouncer_stops_after_its_transactions(built):
+    pod = built.pods()["pgbouncer"]["spec"]
+    [container] = pod["containers"]
+    shell, option, script = container["lifecycle"]["preStop"]["exec"]["command"]
+    before, behind = re.fullmatch(r"sleep (\d+); kill -INT 1; sleep (\d+)", script).groups()
+    assert (shell, option) == ("sh", "-c")
+    assert int(behind) > facts.DEFAULTS["call_deadline"]
+    assert int(before) + int(behind) < pod.get("terminationGracePeriodSeconds", 30)
+
+
 def test_postgresql_has_connections_for_all_pgbouncers(built):
     [pool] = re.findall(
         r"^default_pool_size = (\d+)", (DEPLOY / "pgbouncer" / "pgbouncer.ini").read_text(), re.MULTILINE

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -83,6 +84,30 @@ async def pooled(tmp_path):
         yield running
     finally:
         await running.end()
+
+
+async def test_it_stops_after_its_transactions(pooled):
+    """On SIGINT, as it is deployed; on SIGTERM it would wait for clients that stay."""
+    pgbouncer = pooled.processes["pgbouncer"]
+    busy = await asyncpg.connect(pooled.pooled("daira_worker"))
+    async with busy.transaction():
+        await busy.execute("SELECT 1")
+        pgbouncer.send_signal(signal.SIGINT)
+        async with asyncio.timeout(WAIT_S):
+            while await is_open(pooled.pool_port):
+                await asyncio.sleep(0.05)
+        await busy.execute("SELECT 1")
+    assert await asyncio.to_thread(pgbouncer.wait, WAIT_S) == 0
+    busy.terminate()
+
+
+async def is_open(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def call(client: Client, method: str, **arguments: object) -> dict:
