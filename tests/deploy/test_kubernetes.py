@@ -256,6 +256,17 @@ def test_policies_let_through_what_is_needed_alone(built):
         assert not built.allowed("to", "postgres", 443)
 
 
+def test_every_process_reaches_the_sidecars_of_all(built):
+    """As `daira top` does."""
+    ours = {"podSelector": {"matchLabels": {"daira/reaches": "stores"}}}
+    for name, container in built.ours().items():
+        assert ours["podSelector"]["matchLabels"].items() <= built.pods()[name]["metadata"]["labels"].items()
+        for port in facts.PORTS.values():
+            assert ours in built.allowed("to", name, port)
+        if command_port := facts.PORTS.get(container["args"][0]):
+            assert ours in built.allowed("from", name, command_port)
+
+
 def test_the_overlay_for_opensearch_reaches_it_with_a_login(built, tmp_path):
     settings = built.settings()
     if built.overlay != "search":
