@@ -21,7 +21,7 @@ from gateway.connection import ANONYMOUS_BOUNDS, Connection
 from gateway.console import route_console
 from gateway.developer_page import DeveloperPage
 from gateway.media_routes import MediaRoutes
-from gateway.observability import LOOP_LAG, OUTBOUND_BYTES, REFUSED
+from gateway.observability import OUTBOUND_BYTES, REFUSED
 from gateway.retrying import patiently, run_beside
 from gateway.stores import Stores
 from gateway.wiring import build_parts
@@ -32,7 +32,6 @@ from storage.redis import RedisError
 
 PATH = "/socket.io/"
 PACKETS_PER_CALL = 17  # itself and its attachments
-LAG_EVERY_S = 0.5
 MEASURE_EVERY_S = 10.0
 DRAIN_BATCH = 20
 DRAIN_PER_S = 100  # a handful of sockets does not wait for the whole drain time
@@ -90,7 +89,7 @@ class Node:
         await run_beside(self._running, "follow the rulebook", services.rulebook.keep_following)
         await run_beside(self._running, "log hits of rules", services.rule_hits.keep_writing)
         await run_beside(self._running, "watch for overload", parts.shedding.keep_measuring)
-        await run_beside(self._running, "watch the loop", self._watch_loop)
+        await run_beside(self._running, "measure what waits to be written", self._measure_outbound)
         app = web.Application(client_max_size=MAX_PAYLOAD)
         self.socket_server.route(app, PATH)
         MediaRoutes(
@@ -179,17 +178,11 @@ class Node:
             hosts += request.headers.getall("X-Forwarded-Host", [])
         return hosts
 
-    async def _watch_loop(self) -> None:
-        """Forever: measure how late the event loop is, and now and then what waits to be written."""
-        loop = asyncio.get_running_loop()
-        measure_at = 0.0
+    async def _measure_outbound(self) -> None:
+        """Forever, but seldom, as it looks at every socket."""
         while True:
-            asleep_at = loop.time()
-            await asyncio.sleep(LAG_EVERY_S)
-            LOOP_LAG.observe(max(loop.time() - asleep_at - LAG_EVERY_S, 0))
-            if loop.time() > measure_at:  # seldom, as it looks at every socket
-                measure_at = loop.time() + MEASURE_EVERY_S
-                OUTBOUND_BYTES.set(sum(socket.outbound_bytes for socket in self.socket_server.sockets))
+            OUTBOUND_BYTES.set(sum(socket.outbound_bytes for socket in self.socket_server.sockets))
+            await asyncio.sleep(MEASURE_EVERY_S)
 
 
 def _call_rate(rate: str) -> CallRate:

@@ -1,4 +1,7 @@
-"""Exports traces and reports faults while a process runs, as its settings say. Both are extras."""
+"""Measures the event loop of a process, and exports traces and reports faults if its settings say so.
+
+Traces and faults are extras.
+"""
 
 import asyncio
 import os
@@ -8,14 +11,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 
+from gateway.observability import LOOP_LAG
+from gateway.retrying import run_beside
 from gateway.settings import Settings, SettingsError
 from tracing import faults, traces
+
+LAG_EVERY_S = 0.5
 
 
 @asynccontextmanager
 async def telemetry(settings: Settings, service: str) -> AsyncIterator[None]:
     """Raises SettingsError if an extra is missing."""
     async with AsyncExitStack() as closing:
+        await run_beside(closing, "watch the event loop", _watch_loop)
         if settings.trace_endpoint:
             _require("opentelemetry.sdk", "DAIRA_TRACE_ENDPOINT", "tracing")
             from tracing.otlp import OtlpSink
@@ -37,6 +45,15 @@ async def telemetry(settings: Settings, service: str) -> AsyncIterator[None]:
             faults.report_to(reporter)
             closing.callback(faults.report_to, None)
         yield
+
+
+async def _watch_loop() -> None:
+    """Forever: measure how late timers are."""
+    loop = asyncio.get_running_loop()
+    while True:
+        asleep_at = loop.time()
+        await asyncio.sleep(LAG_EVERY_S)
+        LOOP_LAG.observe(max(loop.time() - asleep_at - LAG_EVERY_S, 0))
 
 
 def _require(module: str, variable: str, extra: str) -> None:

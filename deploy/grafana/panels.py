@@ -79,7 +79,7 @@ DASHBOARDS: dict[str, list[Panel]] = {
         Panel("Pushes by event", "Pushes delivered to sockets.", PER_S, rate("daira_pushes_total", "event")),
         Panel("Latency of pushes", "From publishing to delivery, by the clocks of Redis and the node.", SECONDS,
               quantiles("daira_bus_lag_seconds"), (0.25, 0.5)),
-        Panel("Event loops", "95th percentile of how late each node's timers are. Above 0.1 s a node is full.", SECONDS,
+        Panel("Event loops", "95th percentile of how late each process's timers are. Above 0.1 s it is full.", SECONDS,
               quantiles("daira_event_loop_lag_seconds", "instance"), (0.05, 0.1)),
         Panel("Pushes a write", "Pushes that share one write to the network: more on a busy node.", COUNT,
               {"": "sum(rate(daira_pushes_total{$}[$])) / sum(rate(daira_push_writes_total{$}[$]))"}),
