@@ -247,6 +247,13 @@ def test_prometheus_scrapes_the_sidecars_and_the_machine(project):
     assert asked == {*sidecars, ("node-exporter", 9100)}
 
 
+def test_a_second_process_stands_by_for_nodes_and_loops(project):
+    assert {name for name, each in project["services"].items() if each["deploy"].get("replicas", 1) == 2} == {
+        "gateway",
+        "worker-loops",
+    }
+
+
 def test_pgbouncer_stops_after_its_transactions(project):
     pgbouncer = project["services"]["pgbouncer"]
     assert pgbouncer["stop_signal"] == "SIGINT"
