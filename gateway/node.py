@@ -157,7 +157,7 @@ class Node:
         if not self._handshakes.take(address):
             REFUSED.labels("limit").inc()
             raise HandshakeRefused("429 TOO MANY REQUESTS")
-        if self.draining or not self._stores.shards.are_up:
+        if self.draining or not self._stores.shards.is_any_up:
             REFUSED.labels("draining" if self.draining else "dependency").inc()
             raise HandshakeRefused("503 SERVICE UNAVAILABLE")
         if not self.parts.shedding.admits("vital"):

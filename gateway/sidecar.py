@@ -21,6 +21,7 @@ from gateway.observability import DEPENDENCY_SECONDS, DEPENDENCY_UP
 from protocol.rpc import methods
 from protocol.schema import VERSION as PROTOCOL_VERSION
 from protocol.schema import asyncapi
+from storage.shards import PartlyDown
 
 CHECK_TIMEOUT_S = 2.0
 OPTIONAL_CHECK_TIMEOUT_S = 0.8  # balancers wait a second for readiness, which these do not decide
@@ -85,30 +86,37 @@ class Sidecar:
         return await handler(request)
 
     async def check(self) -> dict[str, dict[str, Any]]:
-        """Ask all dependencies at once. Returns {dependency: {ok, ms, error?}}."""
+        """Ask all dependencies at once. Returns {dependency: {ok, ms, error?, partly?}}.
+
+        partly: the dependency serves some calls.
+        """
         results = await asyncio.gather(*(self._check_one(name, check) for name, check in self._checks.items()))
         return dict(results)
 
     async def _check_one(self, name: str, check: Check) -> tuple[str, dict[str, Any]]:
         started = time.perf_counter()
-        error = None
+        failure: dict[str, Any] = {}
         try:
             async with asyncio.timeout(OPTIONAL_CHECK_TIMEOUT_S if name in self._optional else CHECK_TIMEOUT_S):
                 await check()
-        except Exception as caught:
-            error = str(caught) or type(caught).__name__
+        except PartlyDown as error:
+            failure = {"error": str(error), "partly": True}
+        except Exception as error:
+            failure = {"error": str(error) or type(error).__name__}
         seconds = time.perf_counter() - started
-        DEPENDENCY_UP.labels(name).set(error is None)
+        DEPENDENCY_UP.labels(name).set(not failure)
         DEPENDENCY_SECONDS.labels(name).set(seconds)
-        result: dict[str, Any] = {"ok": error is None, "ms": round(seconds * 1_000, 1)}
-        return name, result if error is None else {**result, "error": error}
+        return name, {"ok": not failure, "ms": round(seconds * 1_000, 1), **failure}
 
     async def _live(self, request: web.Request) -> web.Response:
         return _json({"status": "alive"})
 
     async def _ready(self, request: web.Request) -> web.Response:
         dependencies = await self.check()
-        healthy = all(result["ok"] for name, result in dependencies.items() if name not in self._optional)
+        # Users of the servers that are left can be served, and all nodes miss the same ones.
+        healthy = all(
+            result["ok"] or "partly" in result for name, result in dependencies.items() if name not in self._optional
+        )
         ready = healthy and not self._draining()
         status = "ready" if ready else "draining" if self._draining() else "not ready"
         return _json({"status": status, "dependencies": dependencies}, 200 if ready else 503)

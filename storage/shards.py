@@ -20,11 +20,16 @@ from storage.redis_link import LinkDown, LinkScript, Part, RedisLink
 from storage.redis_servers import Address, RedisServers
 
 LOOK_AGAIN_S = 0.3
+PING_TIMEOUT_S = 1.0
 
 OnMessage = Callable[[bytes, bytes], None]
 OnUp = Callable[[Sequence[int]], Awaitable[None]]
 
 log = structlog.get_logger()
+
+
+class PartlyDown(RedisError):
+    """Some servers of a cluster do not answer: calls that need their shards fail, and all others work."""
 
 
 class Shards:
@@ -80,6 +85,10 @@ class Shards:
     @property
     def are_up(self) -> bool:
         return all(link.is_up.is_set() for link in self._links.values())
+
+    @property
+    def is_any_up(self) -> bool:
+        return any(link.is_up.is_set() for link in self._links.values())
 
     def is_up(self, shards: Iterable[int]) -> bool:
         """Whether the links of all these shards are up."""
@@ -141,8 +150,12 @@ class Shards:
         return max(int(each["used_memory"]) / int(_limit(each)) for each in infos)
 
     async def ping(self) -> None:
-        """Raises RedisError if a server does not answer."""
-        await asyncio.gather(*(self.call(shards[0], "PING") for shards in self.by_link))
+        """Raises RedisError if no server answers within a second, PartlyDown if only some do."""
+        answers = [self.ask(shards[0], "PING") for shards in self.by_link]
+        answered, _ = await asyncio.wait(answers, timeout=PING_TIMEOUT_S)
+        up = sum(answer.exception() is None for answer in answered)
+        if up < len(answers):
+            raise (PartlyDown if up else LinkDown)(f"{up} of {len(answers)} servers answer")
 
     async def has_data(self) -> bool:
         """Whether a key on any server has the prefix. Raises RedisError."""

@@ -4,11 +4,13 @@ import asyncio
 import itertools
 
 import pytest
+import socketio
 
 from channels.recovery import OTHER_SHARDS_MARGIN_US
 from domain.post_channels import POST
 from protocol.posts import PostDeleted
 from storage.redis import RedisError
+from storage.shards import PartlyDown
 from tests.cluster import Cluster
 from tests.faults import cut
 from tests.patience import WAIT_S
@@ -85,6 +87,29 @@ async def test_sessions_are_rechecked_while_one_server_is_away(cluster: Cluster,
     node = cluster.node("y")
     async with cut(node):
         assert await node.parts.catching_up.recheck()
+
+
+async def test_users_of_other_servers_come_in_while_one_server_is_away(cluster: Cluster, sharded):
+    """A user who needs the lost one is refused, and may try again."""
+    node = cluster.node("y")
+    shards = node._stores.shards
+    names = [cluster.unique("visitor") for _ in range(PEOPLE)]
+    visitors = list(zip(names, await cluster.tokens(names), strict=True))
+    entered = 0
+    async with cut(node):
+        with pytest.raises(PartlyDown, match="2 of 3"):
+            await shards.ping()
+        for name, token in visitors:
+            visitor = cluster.new_client(name, "python-msgpack")
+            try:
+                await cluster.connect(visitor, node="y", codec="msgpack", token=token)
+            except socketio.exceptions.ConnectionError:
+                continue
+            entered += 1
+            assert (await visitor.call("user.me"))["id"] == visitor.id
+            assert shards.is_up([node._stores.names.shard_of_user(int(visitor.id))])
+    assert 0 < entered < PEOPLE
+    await shards.ping()
 
 
 async def test_a_gap_repeats_nothing_that_was_heard_before(cluster: Cluster, person, sharded):

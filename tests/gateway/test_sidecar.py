@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from gateway.app import sidecar
+from storage.shards import PartlyDown
 from tests.cluster import Cluster
 from tests.faults import cut
 from tests.patience import WAIT_S
@@ -46,6 +47,21 @@ async def test_a_dependency_that_fails_turns_readiness_red_unless_it_is_optional
     running._checks["redis"] = broken
     async with session.get("/health/ready") as response:
         assert (response.status, (await response.json())["status"]) == (503, "not ready")
+
+
+async def test_a_node_is_ready_while_some_servers_of_a_cluster_answer(beside):
+    """All nodes miss the same ones, and would be taken out at once."""
+    session, running = beside
+
+    async def partly_down() -> None:
+        raise PartlyDown("2 of 3 servers answer")
+
+    running._checks["redis"] = partly_down
+    async with session.get("/health/ready") as response:
+        found = (await response.json())["dependencies"]["redis"]
+        assert (response.status, found["ok"], found["error"]) == (200, False, "2 of 3 servers answer")
+    async with session.get("/metrics") as response:
+        assert 'daira_dependency_up{dependency="redis"} 0.0' in await response.text()
 
 
 async def test_redis_for_pushes_is_a_dependency_of_its_own(cluster: Cluster):
