@@ -41,7 +41,7 @@ class LinkDown(_ConnectionError):
 
 
 class RefusedByServer(_ConnectionError):
-    """The server is up, but cannot do this now: its memory or disk is full, it lacks replicas, or it is busy."""
+    """The server is up, but cannot do this now: it is full or busy, lacks replicas, or is moving these keys."""
 
 
 class LinkScript:
@@ -251,8 +251,9 @@ class RedisLink(asyncio.Protocol):
 _NOTHING = object()
 _REDIS: traces.Attributes = {"db.system.name": "redis"}
 # Errors of a server that is not, or no longer, the right one.
-_ELSEWHERE = ("MOVED", "ASK", "CLUSTERDOWN", "READONLY", "LOADING", "MASTERDOWN", "NOSCRIPT")
-# Errors of the right server, which pass once it has room, its replicas or time again.
-_NOT_NOW = ("OOM ", "MISCONF ", "NOREPLICAS ", "TRYAGAIN ", "BUSY ")
+_ELSEWHERE = ("MOVED", "CLUSTERDOWN", "READONLY", "LOADING", "MASTERDOWN", "NOSCRIPT")
+# Errors of the right server, which pass once it has room, its replicas or time again, or has moved all keys of a slot.
+# Until then, ASK names the server with the keys that were moved; the others, and other slots, are still here.
+_NOT_NOW = ("OOM ", "MISCONF ", "NOREPLICAS ", "ASK ", "TRYAGAIN ", "BUSY ")
 # In RESP3 a push confirms each subscribed channel, in place of an answer.
 _CONFIRMATIONS = (b"subscribe", b"unsubscribe", b"ssubscribe", b"sunsubscribe")

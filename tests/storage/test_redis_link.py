@@ -44,7 +44,7 @@ async def test_a_silent_server_is_disconnected_however_many_commands_wait(cluste
     await end(task)
 
 
-@pytest.mark.parametrize("code", ["OOM", "MISCONF", "NOREPLICAS", "TRYAGAIN", "BUSY"])
+@pytest.mark.parametrize("code", ["OOM", "MISCONF", "NOREPLICAS", "ASK", "TRYAGAIN", "BUSY"])
 async def test_a_server_that_cannot_do_it_now_counts_as_unavailable(shards: Shards, code: str):
     with pytest.raises(REDIS_UNAVAILABLE, match=code):
         await shards.call(0, "EVAL", f"return redis.error_reply('{code} try later')", 0)
