@@ -9,7 +9,7 @@ from storage.database import Database, DatabaseUnavailable
 from storage.event_log import EventLog, partition
 from storage.kafka_log import KafkaLog
 from storage.redis_streams import RedisStreams
-from tests.faults import fail_once
+from tests.faults import fail_once, soon
 from tests.storage.log_reader import TOPIC, Reader
 from tests.storage.releases import OwnDatabase
 from workers import relay
@@ -68,11 +68,15 @@ async def test_groups_read_a_log_that_was_emptied_when_nothing_of_it_can_be_sent
 ):
     """Kafka was down for so long that all rows of sent events are deleted, and comes back without its data."""
 
+    async def is_stored() -> bool:
+        return bool(await database.fetch("SELECT FROM log_offsets WHERE next_offset > 0"))
+
     async def relay_and_read(event_log: EventLog, *ids: int) -> list[int]:
         await add_events(own_database, *ids)
         await carry_all(new_relay(event_log))
         reader = Reader(event_log, "g", database)
         await reader.until(len(ids))
+        assert await soon(is_stored, True)
         await reader.end()
         await event_log.close()
         return [record.event_id for record in reader.seen]
