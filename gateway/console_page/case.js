@@ -10,6 +10,7 @@ export class CaseView {
   #shown = null; // the answer of case.get
   #acts = [];
   #isBlurred = true;
+  #undone = new Set(); // ids of decisions: their acts in the history stay as they were
   #decision;
 
   /** links: openPerson(id), onDecided(). */
@@ -133,7 +134,6 @@ export class CaseView {
   }
 
   #contents(snapshot) {
-    const texts = ["text", "topic", "username", "display_name", "bio"].filter((name) => snapshot[name]);
     return element(
       "div",
       this.#isBlurred ? { id: "contents", class: "blurred" } : { id: "contents" },
@@ -142,6 +142,14 @@ export class CaseView {
         { "aria-pressed": String(!this.#isBlurred), onclick: () => this.#unblur() },
         word(this.#isBlurred ? "show" : "blur"),
       ),
+      ...this.#parts(snapshot),
+    );
+  }
+
+  /** The texts and files of a snapshot. Files are loaded only when they are shown. */
+  #parts(snapshot) {
+    const texts = ["text", "topic", "username", "display_name", "bio"].filter((name) => snapshot[name]);
+    return [
       ...texts.map((name) =>
         element(
           "div",
@@ -150,11 +158,20 @@ export class CaseView {
           element("blockquote", { dir: "auto", ...(!this.#isBlurred && { tabindex: "0" }) }, snapshot[name]),
         ),
       ),
-      // Files are loaded only when they are shown.
       !this.#isBlurred && element("div", { class: "shots" }, ...snapshot.media.map(mediaOf)),
       this.#isBlurred && snapshot.media.length
         ? element("p", {}, `${readNumber(snapshot.media.length)} ${word("files")}`)
         : null,
+    ];
+  }
+
+  /** A snapshot beside the case's own: evidence, or what the target was before. */
+  #aside(label, snapshot) {
+    return element(
+      "div",
+      {},
+      element("small", {}, label),
+      element("div", this.#isBlurred ? { class: "blurred" } : {}, ...this.#parts(snapshot)),
     );
   }
 
@@ -208,17 +225,11 @@ export class CaseView {
       ` ${word(reason)} `,
       element("small", {}, `${word("weight")} ${readNumber(Math.round(weight * 100))} % · ${readTime(created_at)}`),
       text && element("blockquote", { dir: "auto" }, text),
-      ...evidence.map(({ target_type, snapshot }) =>
-        element(
-          "blockquote",
-          { dir: "auto", ...(this.#isBlurred && { class: "blurred", "aria-hidden": "true" }) },
-          element("span", {}, `${word(target_type)}: ${snapshot.text ?? snapshot.topic ?? snapshot.username ?? ""}`),
-        ),
-      ),
+      ...evidence.map(({ target_type, snapshot }) => this.#aside(word(target_type), snapshot)),
     );
   }
 
-  #actLine({ kind, actor, note, created_at }) {
+  #actLine({ kind, actor, note, snapshot, decision, created_at }) {
     return element(
       "li",
       {},
@@ -226,7 +237,29 @@ export class CaseView {
       actor ? element("bdi", {}, actor.username) : word("system"),
       element("small", {}, ` · ${readTime(created_at)}`),
       note && element("blockquote", { dir: "auto" }, note),
+      snapshot && this.#aside(word("before"), snapshot),
+      decision && this.#decisionLine(decision),
     );
+  }
+
+  #decisionLine({ decision_id, action, reason, labels, until }) {
+    const facts = [word(action), word(reason), ...labels.map(word), until && `${word("until")} ${readTime(until)}`];
+    return element(
+      "p",
+      { class: "line" },
+      element("span", {}, facts.filter(Boolean).join(" · ")),
+      this.#undone.has(decision_id)
+        ? element("strong", {}, word("undone"))
+        : element("button", { "data-undo": decision_id, onclick: () => this.#undo(decision_id) }, word("undo")),
+    );
+  }
+
+  async #undo(decisionId) {
+    if (!confirm(word("undo_question"))) return;
+    await this.#session.call("decision.undo", { decision_id: decisionId });
+    this.#undone.add(decisionId);
+    notify(word("undone"));
+    await this.#load(this.#shown.summary.id);
   }
 
   #earlierLine(one) {

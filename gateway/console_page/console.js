@@ -9,9 +9,10 @@ import { PersonPage } from "./person.js";
 import { Queue } from "./queue.js";
 import { Rules } from "./rules.js";
 import { askToSignIn, StaffSession } from "./sign_in.js";
+import { Verifications } from "./verifications.js";
 import { offerLanguages, translate, word } from "./words.js";
 
-const VIEW_KEYS = { q: "queue", s: "person", g: "rules", a: "audit", m: "numbers" };
+const VIEW_KEYS = { q: "queue", s: "person", v: "verifications", g: "rules", a: "audit", m: "numbers" };
 
 const keys = new Keys();
 let views = {};
@@ -31,6 +32,7 @@ function enter(tokens) {
   views = {
     queue: new Queue(session, oneCase),
     person,
+    verifications: new Verifications(session),
     rules: new Rules(session),
     audit: new AuditTrail(session),
     numbers: new Numbers(session),

@@ -100,6 +100,11 @@ const EN = {
   decide: "Decision",
   decided: "Decided",
   history: "History",
+  before: "Before the change",
+  until: "until",
+  undo: "Undo",
+  undone: "Undone",
+  undo_question: "Undo this decision? The other decisions about it stay.",
   earlier_cases: "Earlier cases about this user",
   opened: "Opened",
   changed: "Changed",
@@ -159,6 +164,11 @@ const EN = {
   of_verified: "of verified users:",
   nothing_tried: "There is no text of the last 24 hours to try it on.",
   messages_not_tried: "It is not tried on messages, which are private.",
+  verifications: "Verification",
+  requests_waiting: "requests wait",
+  no_requests: "No requests.",
+  documents: "Documents",
+  told_to_user: "What the user is told",
 };
 
 const AR = {
@@ -261,6 +271,11 @@ const AR = {
   decide: "القرار",
   decided: "صدر القرار",
   history: "ما جرى",
+  before: "قبل التغيير",
+  until: "حتى",
+  undo: "تراجع",
+  undone: "تم التراجع",
+  undo_question: "هل تتراجع عن هذا القرار؟ تبقى القرارات الأخرى كما هي.",
   earlier_cases: "حالات سابقة عن هذا المستخدم",
   opened: "فُتحت",
   changed: "تغيَّر المحتوى",
@@ -320,6 +335,11 @@ const AR = {
   of_verified: "منها لموثَّقين:",
   nothing_tried: "لا يوجد نص من آخر ٢٤ ساعة لتجربتها عليه.",
   messages_not_tried: "لا تُجرَّب على الرسائل لأنها خاصة.",
+  verifications: "التوثيق",
+  requests_waiting: "طلبات تنتظر",
+  no_requests: "لا توجد طلبات.",
+  documents: "المستندات",
+  told_to_user: "ما يُقال للمستخدم",
 };
 
 const LANGUAGES = { en: { words: EN, direction: "ltr", other: "العربية" }, ar: { words: AR, direction: "rtl", other: "English" } };

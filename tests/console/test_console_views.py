@@ -12,6 +12,7 @@ from tests.cluster import Cluster
 from tests.console.conftest import OpenConsole
 from tests.contract.moderators import appoint, case_of, reported
 from tests.contract.test_auth import PASSWORD
+from tests.contract.test_verifications import documents
 from tests.people import Person
 
 AXE = Path(__file__).parents[1] / "clients" / "node_modules" / "axe-core" / "axe.min.js"
@@ -44,6 +45,12 @@ async def posted_and_reported(
     """Let Alice post, and Bob report it. Returns the ids of the post and of the case."""
     post = await alice.call("post.create", text=post_text)
     return post["id"], await reported(cluster, bob, "post", post["id"], reason="hate", **more)
+
+
+async def documents_sent(cluster: Cluster, user: Person) -> None:
+    """Let the user ask to be verified."""
+    ids, _ = await documents(cluster, user, 1)
+    await user.call("account.verification", documents=ids)
 
 
 async def open_case(window: Browser, case_id: str) -> None:
@@ -133,6 +140,11 @@ async def test_every_view_passes_axe(cluster: Cluster, person, open_console: Ope
     await window.press(Keys.ESCAPE, "p")
     await window.see("#found-person h2")
     assert await violations(window) == []
+    await documents_sent(cluster, alice)
+    await window.press("v")
+    await window.click("#requests button", alice.name)
+    await window.see("#verification")
+    assert await violations(window) == []
     for key, shown in (("a", "#audit-rows tr"), ("m", "#counters dd")):
         await window.press(key)
         await window.see(shown)
@@ -140,6 +152,52 @@ async def test_every_view_passes_axe(cluster: Cluster, person, open_console: Ope
     await window.press("?")
     await window.see("#keys kbd")
     assert await violations(window) == []
+
+
+async def test_evidence_and_earlier_versions_are_shown_and_a_decision_is_undone(
+    cluster: Cluster, person, open_console: OpenConsole
+):
+    alice, bob = await person("alice"), await person("bob")
+    [picture], _ = await documents(cluster, alice, 1)
+    proof = await alice.call("post.create", text="the same elsewhere", media_ids=[picture])
+    evidence = [{"target_type": "post", "target_id": proof["id"]}]
+    post = await alice.call("post.create", text="a hateful text")
+    case_id = await reported(cluster, bob, "post", post["id"], reason="hate", evidence=evidence)
+    await alice.call("post.edit", post_id=post["id"], version=post["version"], text="a harmless text")
+    assert await reported(cluster, await person("carol"), "post", post["id"], reason="hate") == case_id
+    window = await open_console()
+    await open_case(window, case_id)
+    assert await violations(window) == []
+    await window.see_no("#case .shots")
+    await window.press("u")
+    await window.see("#contents blockquote", "a harmless text")
+    await window.see("#case li blockquote", "a hateful text")
+    await window.see("#case li blockquote", "the same elsewhere")
+    await window.has(f'#case li .shots img[src*="{picture}"]')
+    assert await violations(window) == []
+    await window.press("7")
+    await window.press(*(Keys.TAB,) * 3, Keys.ENTER)
+    await window.see("#notice", "Decided: Remove")
+    await window.press("s")
+    await window.send("#find-person [name=username]", alice.name)
+    await window.click("#found-person li button", "Remove")
+    await window.click("#case [data-undo]", "Undo")
+    await window.do(lambda: window.driver.switch_to.alert.accept())
+    await window.see("#case li strong", "Undone")
+    assert (await bob.call("post.get", post_id=post["id"]))["text"] == "a harmless text"
+
+
+async def test_a_user_is_verified(cluster: Cluster, person, open_console: OpenConsole):
+    alice = await person("alice")
+    await documents_sent(cluster, alice)
+    window = await open_console()
+    await window.press("v")
+    await window.click("#requests button", alice.name)
+    await window.write("#verification [name=told]", "Welcome.")
+    await window.click("#verification [value=approved]")
+    await window.see("#notice", "Decided: Approve")
+    await window.see_no("#requests li", alice.name)
+    assert (await alice.call("account.verification"))["state"] == "approved"
 
 
 async def test_the_console_shows_nothing_to_users(cluster: Cluster, open_console: OpenConsole):
