@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from domain.chat_channels import CHAT
 from domain.post_channels import POST
 from handlers.call import Call
+from handlers.screening import screen, settle
 from presence.presence_channel import PRESENCE
 from presence.reports import Chosen
 from presence.typing_indicators import Place
@@ -22,6 +23,9 @@ from storage.database import Transaction
 async def set_presence(call: Call, request: SetPresence, tx: Transaction) -> Nothing:
     """Set the status and text that others see, for all devices, until it is set again."""
     text = request.text or ""
+    if text:
+        verdict = await screen(call, tx, "profile", call.services.ids.mint(), [("text", text)], is_edit=True)
+        await settle(call, tx, verdict, None, call.viewer.id)
     version = await users.choose_presence(tx, call.viewer.id, request.status, text)
     # Before the commit: once the call has answered "invisible", no watcher may still see the user.
     await call.services.presence.choose(call.viewer.id, Chosen(request.status, text, version))

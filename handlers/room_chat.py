@@ -6,6 +6,7 @@ from domain import room_rules
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from handlers.room_access import note, standing
+from handlers.screening import screen, settle
 from protocol import emojis, errors
 from protocol.events import RoomMessageDeletedEvent, RoomMessageSentEvent
 from protocol.limits import Limit
@@ -42,6 +43,8 @@ async def send_message(call: Call, request: SendToRoom, tx: Transaction) -> Room
             raise errors.exhausted(f"slow mode: one message in {room['slow_mode_s']} s", wait_ms)
         call.after_refusal(lambda: roster.undo_slow_mode(room["id"], viewer_id))
     message_id = call.services.ids.mint()
+    verdict = await screen(call, tx, "room_message", message_id, [("text", request.text)])
+    await settle(call, tx, verdict, None, message_id)
     await room_messages.insert(tx, id=message_id, room_id=room["id"], sender_id=viewer_id, text=request.text)
     await call.services.outbox.add(tx, RoomMessageSentEvent(room_id=room["id"], message_id=message_id))
     return RoomMessage(

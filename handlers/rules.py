@@ -7,6 +7,7 @@ from typing import Any
 from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.screening import UNTRIED
 from moderation.rulebook import MOST_COST, MOST_RULES
 from moderation.rules import BadExpression, check
 from moderation.trials import MOST_EXAMINED, TrialResult, TrialText, try_out
@@ -73,7 +74,7 @@ async def save_rule(call: Call, request: SaveRule, tx: Transaction) -> RuleVersi
     _check(request.expression)
     if (request.rule_id is None) != (request.version is None):
         raise errors.invalid("version", "goes with rule_id")
-    if request.outcome == "hold" and {"message", "group"} & {*request.surfaces}:
+    if request.outcome == "hold" and {*UNTRIED, "group"} & {*request.surfaces}:
         raise errors.invalid("outcome", "messages and titles of groups cannot be held: require a change, or refuse")
     rule_id = call.services.ids.mint() if request.rule_id is None else int(request.rule_id)
     standing = None if request.rule_id is None else await _load(tx, request.rule_id)
@@ -165,7 +166,7 @@ async def _try(call: Call, tx: Transaction, expression: str, surfaces: Sequence[
         examined=tried.examined,
         hits=round(tried.hits / part),
         verified_hits=round(tried.verified_hits / part),
-        needs_confirmation=tried.are_too_many or not tried.examined or "message" in surfaces,
+        needs_confirmation=tried.are_too_many or not tried.examined or bool(UNTRIED & {*surfaces}),
         samples=_samples(tried),
     )
 
@@ -173,8 +174,8 @@ async def _try(call: Call, tx: Transaction, expression: str, surfaces: Sequence[
 def _doubt(trial: Trial, surfaces: Sequence[str]) -> str:
     """Why the result of the trial does not suffice to enable the rule."""
     hits = f"hits {trial.hits} of {trial.texts} texts, {trial.verified_hits} of verified users"
-    if "message" in surfaces:
-        return f"messages are private, so the rule was not tried on them; otherwise it {hits}"
+    if UNTRIED & {*surfaces}:
+        return f"the rule was not tried on messages, of which none are kept for that; otherwise it {hits}"
     return hits if trial.examined else "there is no text of the last 24 hours to try the rule on"
 
 

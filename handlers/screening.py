@@ -23,6 +23,7 @@ from storage.rule_hits import Hit
 
 Fields = Sequence[tuple[str, str]]  # the texts, by the names of the arguments that they come from
 
+UNTRIED: frozenset[RuleSurface] = frozenset({"message", "room_message"})  # what rules are not tried on
 _SCORED: frozenset[RuleSurface] = frozenset({"post", "comment"})
 _USUAL_MESSAGE = {
     "refuse": "is against the rules and cannot be published",
@@ -60,7 +61,7 @@ async def screen(
     if not book.version:
         raise errors.unavailable()
     looks = book.looks_at(surface)
-    if not looks and surface == "message":
+    if not looks and surface in UNTRIED:
         return None  # other texts are always recorded: rules are tried on them before they are enabled
     author_id = call.viewer.id if author_id is None else author_id
     text = "\n".join(text for _, text in fields)
@@ -99,7 +100,7 @@ async def settle(
     """Hold the stored content if a rule says so, and open a case about it. Flag likely spam, which workers judge.
 
     What a moderator has approved is not held again while it is unchanged. A user is not held, and only gets a case.
-    target_type: None for a group, which has no cases.
+    target_type: None for what has no cases, such as a group.
     """
     if screened is None:
         return

@@ -50,7 +50,7 @@ class Publication(NamedTuple):
 
 # Name of a variable → what it means, for the console and the documents. Members of `author` are below.
 VARIABLES = {
-    "surface": "post, comment, message, profile, group or room",
+    "surface": "post, comment, message, profile, group, room or room_message",
     "text": "the folded words of the text with blanks between them",
     "raw": "the text as it was written",
     "squeezed": "all letters and digits of the folded text with nothing between them",

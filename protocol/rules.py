@@ -9,9 +9,9 @@ from protocol.fields import Reason as Advice
 from protocol.moderation import Reason
 from protocol.text import Text
 
-# profile: also usernames. group and room: their titles and topics.
-RuleSurface = Literal["post", "comment", "message", "profile", "group", "room"]
-TriedSurface = Literal["post", "comment", "profile", "group", "room"]  # messages are private, and not tried
+# profile: also usernames and texts of presence. group and room: their titles and topics. room_message: in a live room.
+RuleSurface = Literal["post", "comment", "message", "profile", "group", "room", "room_message"]
+TriedSurface = Literal["post", "comment", "profile", "group", "room"]  # messages are not kept for it
 TriedType = Literal["post", "comment", "user", "chat", "room"]
 # The mildest first. allow: the other rules do not count.
 RuleOutcome = Literal["allow", "hold", "require_change", "refuse"]
@@ -34,7 +34,7 @@ Expression = Annotated[
     ),
 ]
 Term = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": 100}, extra={"clean": _TERM.clean})]
-Surfaces = Annotated[list[RuleSurface], msgspec.Meta(min_length=1, max_length=6)]
+Surfaces = Annotated[list[RuleSurface], msgspec.Meta(min_length=1, max_length=7)]
 Version = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 ListName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$", max_length=40)]
 Terms = Annotated[list[Term], msgspec.Meta(max_length=1_000)]
@@ -141,7 +141,7 @@ class Trial(msgspec.Struct, frozen=True):
     """The result of trying a rule on the texts of the last 24 hours. Messages are not tried.
 
     Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it
-    would have hit more than one of 100, no text was examined, or the rule is also for messages.
+    would have hit more than one of 100, no text was examined, or the rule is also for messages of chats or rooms.
     """
 
     texts: int

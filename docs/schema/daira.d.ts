@@ -1993,7 +1993,7 @@ export interface RuleVersion {
   rule_id: string;
   version: number;
   name: string;
-  surfaces: ("comment" | "group" | "message" | "post" | "profile" | "room")[];
+  surfaces: ("comment" | "group" | "message" | "post" | "profile" | "room" | "room_message")[];
   expression: string;
   outcome: "allow" | "hold" | "refuse" | "require_change";
   reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
@@ -2021,7 +2021,7 @@ export interface SaveChanged {
 /** rule_id and version: of the rule that is changed, and its newest version; neither for a new rule. */
 export interface SaveRule {
   name: string;
-  surfaces: ("comment" | "group" | "message" | "post" | "profile" | "room")[];
+  surfaces: ("comment" | "group" | "message" | "post" | "profile" | "room" | "room_message")[];
   expression: string;
   outcome: "allow" | "hold" | "refuse" | "require_change";
   reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
@@ -2331,7 +2331,7 @@ export interface TrendList {
   items: Trend[];
 }
 
-/** The result of trying a rule on the texts of the last 24 hours. Messages are not tried. Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it would have hit more than one of 100, no text was examined, or the rule is also for messages. */
+/** The result of trying a rule on the texts of the last 24 hours. Messages are not tried. Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it would have hit more than one of 100, no text was examined, or the rule is also for messages of chats or rooms. */
 export interface Trial {
   texts: number;
   examined: number;
@@ -2353,7 +2353,7 @@ export interface TrialSample {
 /** An expression that need not be saved. */
 export interface TryRule {
   expression: string;
-  surfaces: ("comment" | "group" | "message" | "post" | "profile" | "room")[];
+  surfaces: ("comment" | "group" | "message" | "post" | "profile" | "room" | "room_message")[];
 }
 
 /** Exactly one of the three must be given. */

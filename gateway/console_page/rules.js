@@ -4,7 +4,8 @@ import { choice, REASONS } from "./choice.js";
 import { notify } from "./notice.js";
 import { readNumber, word } from "./words.js";
 
-const SURFACES = ["post", "comment", "message", "profile", "group", "room"];
+const SURFACES = ["post", "comment", "message", "profile", "group", "room", "room_message"];
+const UNTRIED = new Set(["message", "room_message"]);
 const OUTCOMES = ["hold", "require_change", "refuse", "allow"];
 const NEW = { name: "", surfaces: ["post", "comment"], expression: "", outcome: "hold", reason: "spam", message: "" };
 
@@ -96,7 +97,7 @@ export class Rules {
         `${word("would_hit")} ${readNumber(trial.hits)} / ${readNumber(trial.texts)} · ${word("of_verified")} ${readNumber(trial.verified_hits)}`,
       ),
       !trial.examined && element("p", { class: "severe" }, word("nothing_tried")),
-      surfaces.includes("message") && element("p", { class: "severe" }, word("messages_not_tried")),
+      surfaces.some((surface) => UNTRIED.has(surface)) && element("p", { class: "severe" }, word("messages_not_tried")),
       element(
         "ul",
         {},

@@ -170,7 +170,7 @@ GRANT EXECUTE ON FUNCTION forget_texts TO daira_worker;
 CREATE OR REPLACE FUNCTION trial_size(places text[]) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT count(*) FROM text_prints t
-    WHERE t.surface = ANY (places) AND t.surface <> 'message'
+    WHERE t.surface = ANY (places) AND t.surface NOT IN ('message', 'room_message')
       AND t.id >= snowflake_at(now() - interval '24 hours')
     HAVING viewer_is_admin()
 $$;
@@ -191,7 +191,7 @@ CREATE OR REPLACE FUNCTION trial_texts(places text[], above bigint, step integer
            u.post_count::bigint, p.posts_1h, p.comments_1h, p.messages_1h, p.follows_1h, r.repeats, r.own_repeats
     FROM (SELECT * FROM text_prints t
           WHERE t.id > greatest(above, snowflake_at(now() - interval '24 hours')) AND t.surface = ANY (places)
-            AND t.surface <> 'message' AND (t.id >> 22) % step = 0 AND viewer_is_admin()
+            AND t.surface NOT IN ('message', 'room_message') AND (t.id >> 22) % step = 0 AND viewer_is_admin()
           ORDER BY t.id LIMIT least(most, 1000)) t
     JOIN users u ON u.id = t.user_id
     LEFT JOIN LATERAL (

@@ -66,8 +66,9 @@ async def test_a_change_of_a_rule_is_a_new_version(admin: Person):
 async def test_a_bad_expression_is_refused_with_the_reason(admin: Person):
     refused = await admin.refused("rule.save", **rule("author.password == ''"))
     assert refused.fields == ["expression"]
-    held = await admin.refused("rule.save", **rule("true", outcome="hold", surfaces=["message"]))
-    assert held.fields == ["outcome"]
+    for surface in ("message", "room_message"):
+        held = await admin.refused("rule.save", **rule("true", outcome="hold", surfaces=[surface]))
+        assert held.fields == ["outcome"]
 
 
 async def test_enabling_and_disabling_may_be_repeated(admin: Person):
@@ -156,6 +157,24 @@ async def test_a_refused_text_is_nowhere_and_the_field_is_named(
         await ahmed.call("chat.edit", chat_id=chat["id"], seq=sent, text=marker)
     assert len((await mona.call("post.list", user_id=ahmed.id))["items"]) == 2
     assert (await mona.call("comment.list", post_id=post["id"]))["items"] == []
+
+
+async def test_messages_in_live_rooms_and_texts_of_presence_are_judged(
+    cluster: Cluster, person: NewPerson, admin: Person, marker: str
+):
+    ahmed, mona = await person("ahmed", node="b"), await person("mona")
+    room = (await mona.call("room.create", topic="tea"))["id"]
+    await mona.call("room.start", room_id=room)
+    for each in (mona, ahmed):
+        await each.call("room.join", room_id=room)
+    async with in_force(admin, cluster, f"'{marker}' in words", surfaces=["room_message", "profile"]):
+        assert (await ahmed.refused("room.send", room_id=room, text=marker)).fields == ["text"]
+        assert (await ahmed.refused("presence.set", status="busy", text=marker)).fields == ["text"]
+        await ahmed.call("room.send", room_id=room, text="hello")
+        await ahmed.call("presence.set", status="busy", text="hello")
+        await ahmed.call("presence.set", status="busy")
+    assert [each["text"] for each in (await mona.call("room.messages", room_id=room))["items"]] == ["hello"]
+    await ahmed.call("room.send", room_id=room, text=marker)
 
 
 async def test_names_of_accounts_and_groups_are_judged(cluster: Cluster, person: NewPerson, admin: Person, marker: str):
