@@ -107,7 +107,7 @@ async def test_users_of_other_servers_come_in_while_one_server_is_away(cluster: 
                 continue
             entered += 1
             assert (await visitor.call("user.me"))["id"] == visitor.id
-            assert shards.is_up([node._stores.names.shard_of_user(int(visitor.id))])
+            assert shards.is_up([node._stores.redis_keys.shard_of_user(int(visitor.id))])
     assert 0 < entered < PEOPLE
     await shards.ping()
 
