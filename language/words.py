@@ -21,7 +21,14 @@ _CAMEL = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})")
 _DOTTED = regex.compile(r"(?<=\p{L})([35679])['’`]|([35679])['’`](?=\p{L})")  # 7' is kh
 _DOTTED_LETTERS = {"3": "gh", "5": "kh", "6": "dh", "7": "kh", "9": "dh"}
 _DOLLAR = regex.compile(r"(?<=\p{L}[\p{L}\p{N}]{0,9})\$+|\$(?=[37]?\p{L})")  # sh
-_APOSTROPHE = regex.compile(r"(?<=[\p{L}\p{N}])['’`](?=\p{L})")
+_APOSTROPHE = regex.compile(r"[ʿʾʻʼ]|(?<=[\p{L}\p{N}])['’`](?=\p{L})")
+_WITHIN_WORD = regex.compile(
+    r"(?<=(?<![\p{L}\p{N}-])[a-z])-(?=[a-z]{2})"  # t-shirt
+    r"|(?<=(?<![\p{L}\p{N}-])[a-z]{2})-(?=[a-z]{2}(?![\p{L}\p{N}-]))"  # wi-fi
+    r"|(?<=(?<![\p{L}\p{N}])[a-z])\.(?=[a-z](?![\p{L}\p{N}]))"  # u.s.a
+    r"|(?<=(?<!\d)\d{1,3})[.,٬](?=\d{3}(?!\d))"  # 1,000
+)
+_ASSIMILATED = regex.compile(r"(?<![\p{L}\p{N}])[ae](sh|[tdszrn])-(?=\1)")  # the article in ash-shams
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 # Phrases that are written as one word, as several, and in both scripts. «منه» alone is a stop word.
 _PHRASES = {
@@ -108,7 +115,8 @@ def tokens(text: str) -> list[str]:
     text = _HASHTAG.sub(_with_parts, text[:LONGEST_TEXT])
     text = _DOTTED.sub(lambda found: _DOTTED_LETTERS[found[1] or found[2]], fold(text))
     text = _STRETCHED.sub(r"\1", _APOSTROPHE.sub("", _DOLLAR.sub("sh", text)))
-    text = _PROCLITIC.sub("", text)
+    for spare in (_ASSIMILATED, _WITHIN_WORD, _PROCLITIC):
+        text = spare.sub("", text)
     text = _PHRASE.sub(lambda phrase: _PHRASES[phrase.lastgroup or ""], text)
     found: list[str] = []
     for token in _TOKEN.findall(text):

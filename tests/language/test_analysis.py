@@ -46,6 +46,11 @@ SCRIPT_VARIANTS = [
     ("spaces", "نور الدين", "نورالدين"),
     ("spaces", "فيس بوك", "فيسبوك"),
     ("loans", "تليفزيون", "تلفزيون"),
+    ("separators", "email", "e-mail E-Mail"),
+    ("separators", "wifi", "wi-fi Wi-Fi"),
+    ("separators", "tshirt", "t-shirt"),
+    ("separators", "usa", "U.S.A U.S.A."),
+    ("separators", "1000", "1,000 1.000 ١٬٠٠٠"),
 ]
 ARABIZI = [
     ("حبيبي", "habibi 7abibi 7abeby habeebi"),
@@ -76,7 +81,10 @@ ARABIZI = [
     ("ماتش", "match matsh"),
     ("جدع", "gada3 gadaa"),
     ("تسلل", "tasallol"),
-    ("الشمس", "elshams eshshams shams"),
+    ("الشمس", "elshams eshshams shams esh-shams ash-shams"),
+    ("الريان", "ar-rayyan el-rayyan"),
+    ("التلاتة", "et-talata"),
+    ("علي", "ʿali ʻAlī"),
     ("البحر", "ba7r elba7r welba7r lelba7r belba7r felba7r 3alba7r"),
     ("عبد الرحمن", "abdelrahman abdulrahman 3abdelra7man"),
     ("نور الدين", "noureldin noureddine"),
@@ -239,6 +247,10 @@ def test_stop_words_of_franco_are_left_out_as_those_of_arabic(query, text):
 )
 def test_other_words_count_although_they_sound_like_stop_words(query, text):
     assert not finds(query, text)
+
+
+def test_separators_between_words_and_numbers_count():
+    assert [word.folded for word in words("mo-salah 12,30 covid-19")] == ["mo", "salah", "12", "30", "covid", "19"]
 
 
 def test_each_script_within_a_word_is_read_alone():
