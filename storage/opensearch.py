@@ -1,6 +1,7 @@
 """The search engine beyond one machine: an OpenSearch cluster."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -17,11 +18,12 @@ from storage.search_engine import (
     DocumentKind,
     Found,
     SearchUnavailable,
+    by_sound,
     reading_time,
 )
 
 SUGGESTED: tuple[DocumentKind, ...] = ("user", "hashtag", "word")
-SCORES = (1.0, 0.7, 0.4)  # of documents that the first, second, … query finds: see `_matching`
+SCORES = (1.0, 0.9, 0.7, 0.4)  # of documents that the first, second, … query finds: see `_matching`
 
 _encode = msgspec.json.Encoder().encode
 _Query = dict[str, object]
@@ -52,19 +54,22 @@ class OpenSearch:
         if not groups or not all(groups) or most <= 0:
             return []
         most = min(most, MOST_CANDIDATES)
+        until, kept = max(min(most, MOST_LOOSER), most // 2), most * 3 // 10
         filters: list[_Query] = [{"term": {"kind": kind}}]
         if among is not None:
             filters.append({"ids": {"values": [f"{kind}:{document_id}" for document_id in among]}})
         queries: list[_Query] = [{"bool": {"filter": filters, **matching}} for matching in _matching(groups)]
         answers = await self._search("candidates", queries, most)
-        found: dict[int, Found] = {}
-        for score, hits in zip(SCORES, answers, strict=False):
-            for hit in hits:
-                if score < SCORES[0] and len(found) >= MOST_LOOSER:
-                    break
-                each = _found(kind, hit, score)
-                found.setdefault(each.id, each)
-        return [*found.values()][:most]
+        exact, alike, *looser = (
+            [_found(kind, hit, score) for hit in hits] for score, hits in zip(SCORES, answers, strict=False)
+        )
+        alike = alike[:kept] if until - len(exact) < kept else []
+        found = {each.id: each for each in (*exact[: most - len(alike)], *alike)}
+        for each in chain.from_iterable(looser):
+            if len(found) >= until:
+                break
+            found.setdefault(each.id, each)
+        return [*found.values()]
 
     async def suggest(self, groups: Sequence[Sequence[str]], most: int) -> list[Found]:
         if not groups or not all(groups) or most <= 0:
@@ -98,12 +103,13 @@ class OpenSearch:
 
 
 def _matching(groups: Sequence[Sequence[str]]) -> list[_Query]:
-    """From strict to loose: with the first alternative of each word, any alternative, and all words but one.
+    """From strict to loose: with the first alternative of each word, a likely sound, any form, and all words but one.
 
-    Exact matches are few beside all others, among which they would drown.
+    Exact matches are few beside all others, among which they would drown. Those by sound exclude them.
     """
     exact, any_form = [_any_of(group[:1]) for group in groups], [_any_of(group) for group in groups]
-    matching: list[_Query] = [{"must": exact}, {"must": any_form}]
+    alike: _Query = {"must": [*map(_any_of, by_sound(groups))], "must_not": {"bool": {"must": exact}}}
+    matching: list[_Query] = [{"must": exact}, alike, {"must": any_form}]
     if len(groups) > 2:
         matching.append({"should": any_form, "minimum_should_match": len(groups) - 1})
     return matching

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 MOST_CANDIDATES = 200
-MOST_LOOSER = 100  # candidates, until which matches that are not exact are added; search_candidates knows it too
+MOST_LOOSER = 100  # candidates, until which matches that are not exact are added; `search_matches` knows it too
 
 DocumentKind = Literal["post", "user", "hashtag", "room", "word"]
 
@@ -23,7 +23,7 @@ class Document(msgspec.Struct, frozen=True):
 
     kind: DocumentKind
     id: int  # of hashtags and words: `word_id`
-    terms: Sequence[str]  # each once; those that begin with ^ are beginnings of a name, for suggestions
+    terms: Sequence[str]  # each once; ^ begins those of unfinished words, for suggestions, and ~ phonetic keys
     title: str  # what suggestions show; empty for posts
     created_at: datetime
     weight: int = 0  # 0 to 63: documents with a higher one are found first, and among equals the newest
@@ -53,7 +53,8 @@ class SearchEngine(Protocol):
     ) -> list[Found]:
         """Documents with a term of each group: the best matches, and the heaviest and newest among them.
 
-        Those without the first alternative of each word are added only until there are MOST_LOOSER.
+        Those without the first alternative of each word are added only until there are MOST_LOOSER; but those with
+        their phonetic keys have three tenths of `most` for themselves.
 
         groups: for each word of a query its alternatives, best first. most: at most MOST_CANDIDATES. among: only
         documents with these ids.
@@ -61,6 +62,13 @@ class SearchEngine(Protocol):
 
     async def suggest(self, groups: Sequence[Sequence[str]], most: int) -> list[Found]:
         """Users, hashtags and words with a term of each group: at most `most` of each kind, heaviest first."""
+
+
+def by_sound(groups: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Of each word the first alternative, and those that are phonetic keys, except rough ones (`~…*`)."""
+    return [
+        [group[0], *(term for term in group[1:] if term[0] == "~" and term[-1] != "*")] for group in groups if group
+    ]
 
 
 def reading_time() -> int:

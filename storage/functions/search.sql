@@ -13,7 +13,8 @@ END $$;
 -- The heaviest and newest documents of a kind that match. No step reads more than 2,001 of them, however frequent the
 -- terms are: first those of the highest weights, then all if they are few; then places, newest first: each step reads as
 -- many as hold what is missing if matches are as frequent there as in those before. A rare match is found in a few steps.
-CREATE OR REPLACE FUNCTION search_find(wanted text, query tsquery, amount integer)
+-- deepest: about where it stops, a place of posts or a weight of other kinds; 0 for the end.
+CREATE OR REPLACE FUNCTION search_find(wanted text, query tsquery, amount integer, deepest bigint)
     RETURNS TABLE (id bigint, weight integer, place bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 DECLARE
@@ -35,6 +36,7 @@ DECLARE
 BEGIN
     IF wanted <> 'post' THEN            -- posts have no weight
         FOREACH floor_of_weight IN ARRAY ARRAY [7, 5, 4, 3, 2, 1, 0] LOOP
+            EXIT WHEN floor_of_weight < deepest / 3;
             CONTINUE WHEN floor_of_weight IN (5, 3, 1) AND 16 * cardinality(ids) < most;
             SELECT array_agg(d.id) AS ids, array_agg(d.weight::integer) AS weights, array_agg(d.place) AS places
             INTO step FROM (
@@ -50,11 +52,11 @@ BEGIN
             EXIT WHEN cardinality(ids) >= amount;
         END LOOP;
     END IF;
-    IF NOT is_whole THEN
+    IF NOT is_whole AND (wanted = 'post' OR deepest = 0) THEN
         SELECT max(s.place) + 1 INTO beyond FROM search_documents s WHERE s.kind = wanted;
     END IF;
     FOR _ IN 1 .. 60 LOOP
-        EXIT WHEN coalesce(beyond, 0) <= 0 OR cardinality(ids) >= amount;
+        EXIT WHEN coalesce(beyond, 0) <= deepest OR cardinality(ids) >= amount;
         level := width_bucket(span / smallest, ARRAY [8, 64, 512, 4096]::bigint[]);
         size := smallest << 3 * level;
         lowest := greatest((beyond - span) / size, 0);
@@ -79,40 +81,58 @@ BEGIN
         matches := matches + step.found;
         span := greatest(places_read * (amount - cardinality(ids)) * 5 / 4 / (matches + 1), -- a fourth more, for safety
                          CASE step.found WHEN 0 THEN 2 * (beyond - lowest * size) ELSE smallest END);
-        span := least(span, 32000 * smallest);
         beyond := lowest * size;
+        span := least(span, 32000 * smallest, greatest(beyond - deepest, smallest));
     END LOOP;
     RETURN QUERY
         SELECT f.id, max(f.weight), max(f.place) FROM unnest(ids, weights, places) AS f (id, weight, place)
         GROUP BY f.id ORDER BY 2 DESC, 3 DESC LIMIT amount;
 END $$;
 
--- Documents that match the first query, at most `amount`, and then those of the next queries until there are 100. These
--- match less well. If several words are asked for, few documents have all, and `search_find` reads far back.
--- `query` is the number of the query that found it, from 1. among: only documents with these ids; null for all.
-CREATE OR REPLACE FUNCTION search_candidates(wanted text, queries text[], amount integer, among bigint[])
+-- Documents that match the first query, at most `amount`; and then those of the next queries until there are 100, or half
+-- the amount. These match less well. If several words are asked for, few documents have all, and `search_find` reads far
+-- back. `by_sound` excludes what the first query finds, and has three tenths of the places if the next queries would leave
+-- it fewer: however many write a word in one script, those who write it in the other are found. It is sought 20 times as
+-- far back as `amount` documents of the first query, or down to their weight, because there may be none. null for none.
+-- `query` is the number of the query that found it, from 1, and 0 for `by_sound`. among: only documents with these ids;
+-- null for all.
+CREATE OR REPLACE FUNCTION search_matches(wanted text, queries text[], by_sound text, amount integer, among bigint[])
     RETURNS TABLE (id bigint, query integer, title text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
+    until CONSTANT integer := greatest(least(amount, 100), amount / 2);
+    kept CONSTANT integer := amount * 3 / 10;
     found bigint[] := '{}';
     found_by integer[] := '{}';
-    step bigint[];
+    deepest bigint := 0;
+    number integer;
+    asked text;
     most integer;
+    step bigint[];
 BEGIN
-    FOR number IN 1 .. cardinality(queries) LOOP
-        most := CASE number WHEN 1 THEN amount ELSE least(amount, 100) END;
-        EXIT WHEN cardinality(found) >= most;
-        IF among IS NULL THEN
-            step := ARRAY (SELECT f.id FROM search_find(wanted, queries[number]::tsquery, most) f);
-        ELSE
+    FOREACH number IN ARRAY ARRAY [1, 0] || ARRAY (SELECT generate_series(2, cardinality(queries))) LOOP
+        CONTINUE WHEN number = 0 AND (by_sound IS NULL OR until - cardinality(found) >= kept);
+        EXIT WHEN number > 1 AND cardinality(found) >= until;
+        asked := CASE number WHEN 0 THEN by_sound ELSE queries[number] END;
+        most := CASE number WHEN 0 THEN kept WHEN 1 THEN amount ELSE until END;
+        IF among IS NOT NULL THEN
             step := ARRAY (SELECT s.id FROM search_documents s
-                           WHERE s.kind = wanted AND s.id = ANY (among) AND s.terms @@ queries[number]::tsquery
+                           WHERE s.kind = wanted AND s.id = ANY (among) AND s.terms @@ asked::tsquery
                            LIMIT most);
+        ELSIF number = 1 THEN
+            SELECT coalesce(array_agg(f.id), '{}'),
+                   CASE WHEN count(*) < amount THEN 0
+                        WHEN wanted = 'post' THEN greatest(min(f.place) - 20 * (max(f.place) - min(f.place)), 0)
+                        ELSE min(f.weight) END
+            INTO step, deepest FROM search_find(wanted, asked::tsquery, most, 0) f;
+        ELSE
+            step := ARRAY (SELECT f.id FROM search_find(wanted, asked::tsquery, most,
+                                                        CASE number WHEN 0 THEN deepest ELSE 0 END) f);
         END IF;
         step := ARRAY (SELECT s.id FROM unnest(step) WITH ORDINALITY AS s (id, n) WHERE s.id <> ALL (found)
-                       ORDER BY n LIMIT most - cardinality(found));
-        found := found || step;
-        found_by := found_by || array_fill(number, ARRAY [cardinality(step)]);
+                       ORDER BY n LIMIT CASE number WHEN 0 THEN most ELSE most - cardinality(found) END);
+        found := found[:amount - cardinality(step)] || step;
+        found_by := found_by[:amount - cardinality(step)] || array_fill(number, ARRAY [cardinality(step)]);
     END LOOP;
     RETURN QUERY
         SELECT f.id, f.query, coalesce(s.title, '')
@@ -122,6 +142,14 @@ BEGIN
                            WHERE wanted <> 'post' AND d.kind = wanted AND d.id = f.id LIMIT 1) s ON true
         ORDER BY f.n;
 END $$;
+GRANT EXECUTE ON FUNCTION search_matches TO daira_app;
+
+-- The same without `by_sound`.
+CREATE OR REPLACE FUNCTION search_candidates(wanted text, queries text[], amount integer, among bigint[])
+    RETURNS TABLE (id bigint, query integer, title text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT m.* FROM search_matches(wanted, queries, NULL, amount, among) m
+$$;
 GRANT EXECUTE ON FUNCTION search_candidates TO daira_app;
 
 -- Users, hashtags and words that match, at most `amount` of each: in the order of queries, as above, heaviest first.

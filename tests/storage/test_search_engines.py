@@ -162,13 +162,32 @@ async def test_exact_matches_do_not_drown_among_newer_ones(index: Index) -> None
     assert found[0].text_score == 1.0 > found[1].text_score > 0
 
 
+@pytest.mark.parametrize("kind", ["post", "user"])
+@pytest.mark.parametrize("amount", [90, 250])
+async def test_another_spelling_is_found_however_many_write_the_one_of_the_query(
+    index: Index, kind: DocumentKind, amount: int
+) -> None:
+    many, few, mistyped = range(100, 100 + amount), range(1, 4), range(500, 700)
+    latin, arabic, sound = "ramadan", "رمضان", "~rmdn"
+    for one, other in ((latin, arabic), (arabic, latin)):
+        await index.write(
+            *(Document(kind, number, [one, sound], "", START + timedelta(minutes=number)) for number in many),
+            *(Document(kind, number, [other, sound], "", START + timedelta(minutes=number)) for number in few),
+            *(Document(kind, number, ["-rmd"], "", START + timedelta(minutes=number)) for number in mistyped),
+        )
+        found = {each.id: each for each in await index.candidates(kind, [[one, sound, "-rmd"]], MOST_CANDIDATES)}
+        assert {*few} <= found.keys()
+        assert {found[number].text_score for number in few} == {0.9}
+        assert len(found) == min(max(amount + len(few), MOST_LOOSER), MOST_CANDIDATES)
+
+
 async def test_looser_matches_are_added_until_there_are_a_hundred(index: Index) -> None:
     exact, looser = range(1, 121), range(200, 400)
-    await index.write(*(post(number, "a") for number in exact), *(post(number, "~b") for number in looser))
+    await index.write(*(post(number, "a") for number in exact), *(post(number, "-b") for number in looser))
     for found_exactly, first in ((0, "none"), (30, "few"), (MOST_LOOSER + 20, "a")):
         if first == "few":
             await index.write(*(post(number, "few") for number in range(500, 530)))
-        found = await index.candidates("post", [[first, "~b"]], MOST_CANDIDATES)
+        found = await index.candidates("post", [[first, "-b"]], MOST_CANDIDATES)
         scores = [each.text_score for each in found]
         assert scores.count(1.0) == found_exactly
         assert len(scores) == max(found_exactly, MOST_LOOSER)

@@ -8,6 +8,7 @@ _EVERYBODY = " ".join(VIEWERS)
 _DOCUMENT = "INSERT INTO search_documents (kind, id, terms) VALUES"
 _USE = "INSERT INTO search_uses (id, shown, author_ids) VALUES"
 _USELESS = "INSERT INTO search_uses (id, shown, uses, author_ids) VALUES"
+_MATCHES = "SELECT true FROM search_matches('post', ARRAY ['''tea {post}'''], NULL, 9,"
 _RECENT = "INSERT INTO recent_searches (user_id, folded, q) VALUES"
 
 SEARCH = {
@@ -51,6 +52,10 @@ OF_WORKERS = {
 
 ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
     # Ids alone: what they name is decided by the functions below.
+    "search_matches": (
+        (_EVERYBODY, _MATCHES + " NULL) WHERE id = {post}"),
+        (NO_ONE, _MATCHES + " ARRAY [{open_post}])"),
+    ),
     "search_candidates": (
         (_EVERYBODY, "SELECT true FROM search_candidates('post', ARRAY ['''tea {post}'''], 9, NULL) WHERE id = {post}"),
         (NO_ONE, "SELECT true FROM search_candidates('post', ARRAY ['''tea {post}'''], 9, ARRAY [{open_post}])"),
