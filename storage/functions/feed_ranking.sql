@@ -21,8 +21,8 @@ CREATE OR REPLACE FUNCTION topics_of(topics text[], hashtags text[]) RETURNS tex
     RETURN CASE WHEN topics = '{}' THEN ARRAY (SELECT '#' || lower(tag) FROM unnest(hashtags) tag) ELSE topics END;
 
 -- How much the viewer has hidden what these posts are about, and their authors, 0 to 1. Hides halve every 30 days. Three
--- of a hashtag, or two of an author, reach 1. A word counts by how much more often it is hidden than these posts have it,
--- so that words that all posts have tell nothing. Returns only posts with such a level.
+-- of a hashtag, or two of an author, reach 1. A word counts by how much more often the newest ten hides of topics without
+-- a hashtag have it than these posts, so that words that all posts have tell nothing. Returns only posts with such a level.
 CREATE OR REPLACE FUNCTION hide_levels(ids bigint[])
     RETURNS TABLE (post_id bigint, of_topic double precision, of_author double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -32,11 +32,19 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH hides AS MATERIALIZED (
-        SELECT h.author_id, h.reason, h.topics, power(0.5, extract(epoch FROM now() - h.created_at)::float8 / 2592000) AS weight
+        SELECT h.author_id, h.reason, h.topics, h.created_at,
+               power(0.5, extract(epoch FROM now() - h.created_at)::float8 / 2592000) AS weight
         FROM feed_hides h WHERE h.user_id = viewer_id()
+    ), of_tags AS (
+        SELECT h.topics, h.weight FROM hides h
+        WHERE h.reason IN ('not_interested', 'topic', 'spam') AND array_to_string(h.topics, ' ') LIKE '%#%'
+    ), of_words AS MATERIALIZED (
+        SELECT h.topics, h.weight FROM hides h
+        WHERE h.reason IN ('not_interested', 'topic', 'spam') AND array_to_string(h.topics, ' ') NOT LIKE '%#%'
+        ORDER BY h.created_at DESC LIMIT 10
     ), topics AS MATERIALIZED (
-        SELECT t.topic, sum(h.weight) AS weight FROM hides h, unnest(h.topics) AS t (topic)
-        WHERE h.reason IN ('not_interested', 'topic', 'spam') GROUP BY t.topic
+        SELECT t.topic, sum(h.weight) AS weight
+        FROM (TABLE of_tags UNION ALL TABLE of_words) h, unnest(h.topics) AS t (topic) GROUP BY t.topic
     ), authors AS MATERIALIZED (
         SELECT h.author_id, least(sum(h.weight * CASE WHEN h.reason IN ('author', 'spam') THEN 0.5 ELSE 0.15 END), 1) AS level
         FROM hides h WHERE h.reason <> 'seen_too_often' GROUP BY h.author_id
@@ -49,7 +57,7 @@ BEGIN
         JOIN topics t ON t.topic = said.topic
     ), by_topic AS (
         SELECT m.id, max(CASE WHEN m.topic LIKE '#%' THEN least(m.weight / 3, 1) ELSE least(greatest(
-            (m.weight - greatest(1, t.part * (SELECT sum(weight) FROM hides))) / 2, 0), 1) END) AS level
+            (m.weight - greatest(1, t.part * (SELECT sum(weight) FROM of_words))) / 2, 0), 1) END) AS level
         FROM matches m
         JOIN (SELECT topic, count(*)::float8 / (SELECT count(*) FROM asked) AS part FROM matches GROUP BY topic) t USING (topic)
         GROUP BY m.id

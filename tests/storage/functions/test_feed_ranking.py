@@ -136,6 +136,19 @@ async def test_words_that_most_posts_have_are_no_topic(rows: Rows):
     assert {*await ranking(rows, reader, football + food)} == {*food}
 
 
+async def test_earlier_hides_do_not_weaken_later_ones_of_a_topic_without_a_hashtag(rows: Rows):
+    reader, author, other = await rows.users(3)
+    await rows.follow(reader, author)
+    football = [await rows.post(author, topics=["football"]) for _ in range(8)]
+    food = [await rows.post(author, topics=["food"]) for _ in range(24)]
+    stale = [await rows.post(other, topics=topics) for topics in (["#tag"], ["old"], ["worn"]) for _ in range(10)]
+    for posts, reason in zip((stale[:10], stale[10:20], stale[20:]), ("topic", "seen_too_often", "topic"), strict=True):
+        await hide(rows, reader, *posts, reason=reason)
+    await rows.connection.execute("UPDATE feed_hides SET created_at = created_at - interval '1 hour'")
+    await hide(rows, reader, *football[:4])
+    assert {*await ranking(rows, reader, football + food)} == {*food}
+
+
 async def test_hides_fade(rows: Rows):
     reader, author = await rows.users(2)
     await rows.follow(reader, author)
