@@ -10,12 +10,13 @@ from math import log2
 
 from language.analysis import fold, similarity
 from protocol.live_rooms import RoomState
-from storage.search import FoundPostRow, FoundRoomRow, FoundUserRow
+from storage.search import BEGINNING, FoundPostRow, FoundRoomRow, FoundUserRow
 from storage.search_engine import Found
 from storage.snowflakes import minted_at
 
 LOOSE = 0.2  # times the text score: of documents with one of two words, which are asked for if few have both
 MOST_COMPARED = 40  # texts that are compared letter by letter, the best by all other signals
+HAS_ALL_WORDS = 0.95  # similarity, at least, of a longer text than is compared, in which the engine found them
 HALF_LIFE_DAYS = 14.0
 BUSY = 10.0  # log2 of an engagement that counts fully
 FAMOUS = 20.0  # log2 of a number of followers that counts fully
@@ -44,7 +45,11 @@ def rank_posts(
         merits.append((merit, row["id"], row["text"]))
     # Until texts are compared, their scores stand for that.
     merits.sort(key=lambda each: (each[0] + 0.65 * text_scores[each[1]], each[1]), reverse=True)
-    compared = [(merit + 0.65 * similarity(q, text), post_id) for merit, post_id, text in merits[:MOST_COMPARED]]
+    compared = []
+    for merit, post_id, text in merits[:MOST_COMPARED]:
+        is_known = text_scores[post_id] == 1.0 and len(text) == BEGINNING
+        alike = max(similarity(q, text), HAS_ALL_WORDS if is_known else 0.0)
+        compared.append((merit + 0.65 * alike, post_id))
     return sorted(compared, reverse=True) + [(merit, post_id) for merit, post_id, _ in merits[MOST_COMPARED:]]
 
 

@@ -11,6 +11,7 @@ from storage.search_engine import DocumentKind
 MOST_RECENT = 50
 MOST_FOLLOWED = 500  # whom the viewer has followed last, whose names are searched apart
 FIRST_AUTHORS = 20  # of a word or hashtag, by people
+BEGINNING = 200  # characters of a post that it is ranked by; `visible_posts` knows it too
 
 SearchPlace = tuple[DocumentKind, int, str]  # in the order of what was found: kind, id and title of a document
 
@@ -59,7 +60,7 @@ class FoundPostRow(TypedDict):
 
     id: int
     author_id: int
-    text: str
+    text: str  # the first BEGINNING characters
     engagement: int
     affinity: float  # of the viewer to the author, 0…1
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from domain import search_ranking
+from storage import search
 from storage.search import FoundPostRow, FoundUserRow
 from storage.search_engine import Found
 from storage.snowflakes import EPOCH_MS
@@ -47,6 +48,14 @@ def test_an_exact_match_comes_before_fresher_inexact_ones():
         assert order_of_posts("كشري", post(fresh, text), old, scores=(0.7, 1.0)) == [1, 0], text
     # The words of the query apart, or in another order, are no clear difference.
     assert order_of_posts("كشري البلد", post(fresh), old) == [0, 1]
+
+
+def test_an_exact_match_far_back_in_a_long_text_comes_before_inexact_ones():
+    long = post(timedelta(days=9), ("كلام كتير عن الاكل " * 20)[: search.BEGINNING])
+    for text in ("محل koshary في وسط البلد", "koshary", "قشرة في وسط البلد"):
+        for score in (0.9, 0.7):
+            assert order_of_posts("كشري", post(timedelta(days=8), text), long, scores=(score, 1.0)) == [1, 0], text
+    assert order_of_posts("كشري", long, post(timedelta(days=90)), scores=(0.7, 1.0)) == [1, 0]
 
 
 def test_users():
