@@ -70,7 +70,7 @@ def rank_users(q: str, found: Sequence[Found], rows: Sequence[FoundUserRow]) -> 
         key=lambda merit: merit[:2],
         reverse=True,
     )
-    asked = fold(q).lstrip("@")
+    asked = username_in(q)
     scored = []
     for place, (merit, user_id, row) in enumerate(merits):
         alike = 0.0
@@ -80,6 +80,11 @@ def rank_users(q: str, found: Sequence[Found], rows: Sequence[FoundUserRow]) -> 
             alike = max(similarity(q, row["display_name"]), similarity(q, row["username"]))
         scored.append((merit + 0.5 * alike, user_id))
     return sorted(scored, reverse=True)
+
+
+def username_in(q: str) -> str:
+    """The username that a query may be."""
+    return fold(q).lstrip("@")
 
 
 def rank_rooms(q: str, found: Sequence[Found], rows: Sequence[FoundRoomRow], now: datetime) -> list[Scored]:

@@ -46,7 +46,7 @@ async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
     kept: list[SearchPlace] = []
     groups = search_documents.query_groups(request.q) if is_first else []
     if is_first:
-        candidates = await _candidates(call, groups, request.kind)
+        candidates = await _candidates(call, request.q, groups, request.kind)
         call.after_commit(lambda: _remember(call, request.q))
     else:
         kept = await stored_order(orders, token)
@@ -57,42 +57,45 @@ async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
 
     order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
     if len(order) < min(limit, FEW) and search_documents.are_two_words(groups):
-        candidates = await _with_either(call, groups, request.kind, _of_order(candidates, order))
+        candidates = await _with_either(call, request.q, groups, request.kind, _of_order(candidates, order))
         order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
     if is_first and used < len(order):
         await orders.keep(token, order[:LONGEST_ORDER])
     return SearchPage(items=items, next_cursor=cursor_in_order(call, scope, token, used, len(order)))
 
 
-async def _candidates(call: Call, groups: Groups, kind: DocumentKind | None) -> Candidates:
+async def _candidates(call: Call, q: str, groups: Groups, kind: DocumentKind | None) -> Candidates:
     """Ask the engine for all kinds at once."""
     if not groups:
         return {}
     kinds = (kind,) if kind is not None else (*_MIXED, "post")
-    found = await asyncio.gather(*(_candidates_of_kind(call, groups, each) for each in kinds))
+    found = await asyncio.gather(*(_candidates_of_kind(call, q, groups, each) for each in kinds))
     return dict(zip(kinds, found, strict=True))
 
 
-async def _candidates_of_kind(call: Call, groups: Groups, kind: DocumentKind) -> Sequence[Found]:
-    """Search for one kind. Users whom the caller follows are searched separately: they may have little weight."""
+async def _candidates_of_kind(call: Call, q: str, groups: Groups, kind: DocumentKind) -> Sequence[Found]:
+    """Search for one kind. Users whom the caller follows or names are searched apart: they may have little weight."""
     engine = call.services.search
     most = MOST_HASHTAGS if kind == "hashtag" else MOST_CANDIDATES
     found = await engine.candidates(kind, groups, most)
     if kind != "user" or len(found) < MOST_LOOSER:
         return found
-    followed = await call.services.database.read(call.viewer.id, search.followed_ids, budget=call.budget)
-    near = await engine.candidates(kind, groups, most, among=followed)
-    return list({user.id: user for user in (*near, *found)}.values())
+    username = search_ranking.username_in(q)
+    likely = await call.services.database.read(
+        call.viewer.id, lambda tx: search.likely_ids(tx, username), budget=call.budget
+    )
+    apart = await engine.candidates(kind, groups, most, among=likely)
+    return list({user.id: user for user in (*apart, *found)}.values())
 
 
-async def _with_either(call: Call, groups: Groups, kind: DocumentKind | None, both: Candidates) -> Candidates:
+async def _with_either(call: Call, q: str, groups: Groups, kind: DocumentKind | None, both: Candidates) -> Candidates:
     """Add documents that have one of the words, for a caller who sees few that have both.
 
     both: what the caller may see. What the engine finds does not matter: otherwise the answer would reveal whether a
     hidden document has both.
     """
     found = {each: {one.id: one for one in of_kind} for each, of_kind in both.items()}
-    for of_word in await asyncio.gather(*(_candidates(call, [group], kind) for group in groups)):
+    for of_word in await asyncio.gather(*(_candidates(call, q, [group], kind) for group in groups)):
         for each, of_kind in of_word.items():
             for one in of_kind:
                 found[each].setdefault(one.id, one._replace(text_score=search_ranking.LOOSE * one.text_score))

@@ -29,8 +29,9 @@ async def suggest(call: Call, request: SuggestSearch) -> Suggestions:
     found = await services.search.suggest(groups, MOST_OF_KIND)
     people = [each for each in found if each.kind == "user"]
     if len(people) == MOST_OF_KIND:
-        followed = await services.database.read(viewer_id, search.followed_ids, budget=call.budget)
-        people += await services.search.candidates("user", groups, MOST_OF_KIND, among=followed)
+        username = search_ranking.username_in(request.q)
+        likely = await services.database.read(viewer_id, lambda tx: search.likely_ids(tx, username), budget=call.budget)
+        people += await services.search.candidates("user", groups, MOST_OF_KIND, among=likely)
 
     async def read(tx: Transaction) -> Suggestions:
         return await _suggestions(tx, request.q, people, found)

@@ -202,12 +202,14 @@ async def found_hashtags(tx: Transaction, tags: Sequence[str]) -> set[str]:
     return {row[0] for row in rows}
 
 
-async def followed_ids(tx: Transaction) -> list[int]:
-    """The users whom the viewer has followed last."""
+async def likely_ids(tx: Transaction, username: str) -> list[int]:
+    """The users whom the viewer has followed last, and the one with exactly that username, without regard to case."""
     rows = await tx.fetch(
-        """SELECT followee_id FROM follows WHERE follower_id = viewer_id() AND status = 'active'
-        ORDER BY id DESC LIMIT $1""",
+        """(SELECT followee_id FROM follows WHERE follower_id = viewer_id() AND status = 'active'
+            ORDER BY id DESC LIMIT $1)
+        UNION ALL SELECT id FROM users WHERE username_key = lower($2)""",
         MOST_FOLLOWED,
+        username,
     )
     return [row[0] for row in rows]
 

@@ -7,11 +7,12 @@ from itertools import groupby
 
 import pytest
 
-from domain.search_documents import query_groups
+from domain.search_documents import query_groups, suggestion_groups
 from storage import search as stored
-from storage.search_engine import MOST_LOOSER, Document, reading_time
+from storage.search_engine import MOST_CANDIDATES, MOST_LOOSER, Document, reading_time
 from storage.stored_orders import LIFETIME_S
 from tests.cluster import Cluster
+from tests.contract.test_explore import make_old
 
 
 def found(page, kind: str = "post") -> list[str]:
@@ -142,6 +143,27 @@ async def test_a_followed_user_is_found_among_many_who_match_as_well(cluster: Cl
     ], read_at=reading_time())  # fmt: skip
     await cluster.settle()
     assert found(await alice.call("search.query", q=name, kind="user"), "user")[0] == bob.id
+
+
+async def test_a_user_is_found_and_suggested_by_the_exact_username_among_many(cluster: Cluster, person):
+    alice, bob = await person("alice"), await person("bob")
+    await make_old(cluster, bob)
+    crowd = [cluster.unique("crowd") for _ in range(MOST_CANDIDATES)]
+    await cluster.tokens(crowd)
+    await cluster.settle()
+    owner = await cluster.owner()
+    ids = [row[0] for row in await owner.fetch("SELECT id FROM users WHERE username = ANY ($1)", crowd)]
+    await owner.close()
+    terms = [*{group[0] for group in (*query_groups(bob.name), *suggestion_groups(bob.name))}]
+    now = datetime.now(UTC)
+    await cluster.workers.tools.search.write([
+        Document("user", int(bob.id), terms, bob.name, now),
+        *(Document("user", user_id, terms, "", now, weight=9) for user_id in ids),
+    ], read_at=reading_time())  # fmt: skip
+    await cluster.settle()
+    for q in (bob.name, f"@{bob.name.upper()}"):
+        assert found(await alice.call("search.query", q=q, kind="user"), "user")[0] == bob.id
+        assert (await alice.call("search.suggest", q=q))["items"][0]["text"] == bob.name
 
 
 async def test_people_are_found_by_username_and_name_the_closest_first(cluster: Cluster, person):

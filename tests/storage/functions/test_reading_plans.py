@@ -150,7 +150,7 @@ async def test_calls_scan_no_large_table(network: Network):
         "found posts": lambda: search.found_posts(tx, found),
         "found users": lambda: search.found_users(tx, people),
         "found hashtags": lambda: search.found_hashtags(tx, ["#tag", "#nothing"]),
-        "followed": lambda: search.followed_ids(tx),
+        "followed and named": lambda: search.likely_ids(tx, "nobody"),
         "recent searches": lambda: search.recent(tx, network.viewer),
         "a page of posts": lambda: posts.load(tx, found[:20]),
         "a page of users": lambda: users.load(tx, people[:20]),
