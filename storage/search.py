@@ -9,6 +9,7 @@ from storage.database import Database, Transaction
 from storage.search_engine import DocumentKind
 
 MOST_RECENT = 50
+LONGEST_FOLDED = 1_000  # characters of a folded search; folding makes 18 letters of one ‹ﷺ›
 MOST_FOLLOWED = 500  # whom the viewer has followed last, whose names are searched apart
 FIRST_AUTHORS = 20  # of a word or hashtag, by people
 BEGINNING = 200  # characters of a post that it is ranked by; `visible_posts` knows it too
@@ -224,7 +225,7 @@ async def remember(tx: Transaction, user_id: int, folded: str, q: str) -> None:
         SELECT $1, $2, $3 WHERE set_config('synchronous_commit', 'off', true) = 'off'
         ON CONFLICT (user_id, folded) DO UPDATE SET q = EXCLUDED.q, searched_at = clock_timestamp()""",
         user_id,
-        folded,
+        folded[:LONGEST_FOLDED],
         q,
     )
     await tx.execute(
@@ -248,5 +249,7 @@ async def recent(tx: Transaction, user_id: int) -> list[RecentRow]:
 async def forget(tx: Transaction, user_id: int, folded: str | None) -> None:
     """Remove that search, or all of them."""
     await tx.execute(
-        "DELETE FROM recent_searches WHERE user_id = $1 AND ($2::text IS NULL OR folded = $2)", user_id, folded
+        "DELETE FROM recent_searches WHERE user_id = $1 AND ($2::text IS NULL OR folded = $2)",
+        user_id,
+        folded and folded[:LONGEST_FOLDED],
     )

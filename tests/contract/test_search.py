@@ -272,6 +272,11 @@ async def test_recent_searches_are_ones_own_bounded_and_cleared(cluster: Cluster
     assert (len(newest), newest[0]) == (stored.MOST_RECENT, f"word{stored.MOST_RECENT + 1}")
     await alice.call("search.clear")
     assert await recent(alice) == []
+    for q in ("ﷺ" * 56, "ﷺ" * 200):  # 18 letters each, once they are folded
+        await alice.call("search.query", q=q, kind="post")
+        assert await recent(alice) == [q]
+        await alice.call("search.clear", q=q)
+        assert await recent(alice) == []
 
 
 @pytest.mark.parametrize(
