@@ -17,7 +17,7 @@ from protocol.search import FoundHashtag, SearchItem, SearchPage, SearchQuery
 from storage import posts, present, search, users
 from storage.database import Transaction
 from storage.search import SearchPlace
-from storage.search_engine import MOST_CANDIDATES, MOST_LOOSER, DocumentKind, Found
+from storage.search_engine import MOST_CANDIDATES, MOST_EVER, MOST_LOOSER, DocumentKind, Found
 
 SEARCH = Limit("search", "120/minute", "search.query by user")
 LONGEST_ORDER = 500
@@ -56,6 +56,10 @@ async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
         return order, *await _page(call, tx, order, start, limit)
 
     order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
+    if is_first and _may_miss_others(candidates, order, request.kind or "post", limit):
+        more = await _candidates(call, request.q, groups, request.kind or "post", MOST_EVER)
+        candidates = {**candidates, **more}
+        order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
     if len(order) < min(limit, FEW) and search_documents.are_two_words(groups):
         candidates = await _with_either(call, request.q, groups, request.kind, _of_order(candidates, order))
         order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
@@ -64,19 +68,27 @@ async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
     return SearchPage(items=items, next_cursor=cursor_in_order(call, scope, token, used, len(order)))
 
 
-async def _candidates(call: Call, q: str, groups: Groups, kind: DocumentKind | None) -> Candidates:
+def _may_miss_others(candidates: Candidates, order: Sequence[SearchPlace], kind: DocumentKind, limit: int) -> bool:
+    """Whether the caller may see so few candidates of a kind that others, for which no place was left, are missing."""
+    shown = sum(place[0] == kind for place in order)
+    return shown < min(limit, DEFAULT_LIMIT) and len(candidates.get(kind, ())) >= MOST_LOOSER
+
+
+async def _candidates(
+    call: Call, q: str, groups: Groups, kind: DocumentKind | None, most: int = MOST_CANDIDATES
+) -> Candidates:
     """Ask the engine for all kinds at once."""
     if not groups:
         return {}
     kinds = (kind,) if kind is not None else (*_MIXED, "post")
-    found = await asyncio.gather(*(_candidates_of_kind(call, q, groups, each) for each in kinds))
+    found = await asyncio.gather(*(_candidates_of_kind(call, q, groups, each, most) for each in kinds))
     return dict(zip(kinds, found, strict=True))
 
 
-async def _candidates_of_kind(call: Call, q: str, groups: Groups, kind: DocumentKind) -> Sequence[Found]:
+async def _candidates_of_kind(call: Call, q: str, groups: Groups, kind: DocumentKind, most: int) -> Sequence[Found]:
     """Search for one kind. Users whom the caller follows or names are searched apart: they may have little weight."""
     engine = call.services.search
-    most = MOST_HASHTAGS if kind == "hashtag" else MOST_CANDIDATES
+    most = MOST_HASHTAGS if kind == "hashtag" else most
     found = await engine.candidates(kind, groups, most)
     if kind != "user" or len(found) < MOST_LOOSER:
         return found

@@ -12,7 +12,7 @@ from storage.opensearch_bulk import removed, written
 from storage.opensearch_indices import OpenSearchIndices
 from storage.opensearch_link import OpenSearchLink
 from storage.search_engine import (
-    MOST_CANDIDATES,
+    MOST_EVER,
     MOST_LOOSER,
     Document,
     DocumentKind,
@@ -53,7 +53,7 @@ class OpenSearch:
     ) -> list[Found]:
         if not groups or not all(groups) or most <= 0:
             return []
-        most = min(most, MOST_CANDIDATES)
+        most = min(most, MOST_EVER)
         until, kept = max(min(most, MOST_LOOSER), most // 2), most * 3 // 10
         filters: list[_Query] = [{"term": {"kind": kind}}]
         if among is not None:

@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 MOST_CANDIDATES = 200
-MOST_LOOSER = 100  # candidates, until which matches that are not exact are added; `search_matches` knows it too
+MOST_EVER = 1_000  # candidates for a viewer who may see few of those
+MOST_LOOSER = 100  # of MOST_CANDIDATES, until which matches that are not exact are added; `search_matches` knows it too
 
 DocumentKind = Literal["post", "user", "hashtag", "room", "word"]
 
@@ -53,11 +54,11 @@ class SearchEngine(Protocol):
     ) -> list[Found]:
         """Documents with a term of each group: the best matches, and the heaviest and newest among them.
 
-        Those without the first alternative of each word are added only until there are MOST_LOOSER; but those with
-        their phonetic keys have three tenths of `most` for themselves.
+        Those without the first alternative of each word are added only until there are MOST_LOOSER, or half of `most`;
+        but those with their phonetic keys have three tenths of `most` for themselves.
 
-        groups: for each word of a query its alternatives, best first. most: at most MOST_CANDIDATES. among: only
-        documents with these ids.
+        groups: for each word of a query its alternatives, best first. most: at most MOST_EVER. among: only documents
+        with these ids.
         """
 
     async def suggest(self, groups: Sequence[Sequence[str]], most: int) -> list[Found]:

@@ -6,7 +6,7 @@ See `search_find` in storage/functions/search.sql.
 from collections.abc import Sequence
 
 from storage.database import Database
-from storage.search_engine import MOST_CANDIDATES, Document, DocumentKind, Found, by_sound
+from storage.search_engine import MOST_EVER, Document, DocumentKind, Found, by_sound
 
 LONGEST_TERM = 100  # characters; a lexeme holds at most 2,046 bytes
 # Of documents that are found by their sound, and by the first, second, … query; see `_queries`.
@@ -74,7 +74,7 @@ class PostgresSearch:
             kind,
             queries,
             f"{alike}&!({queries[0]})" if alike != queries[0] else None,
-            min(most, MOST_CANDIDATES),
+            min(most, MOST_EVER),
             among,
         )
         return [Found(kind, row["id"], _SCORES[row["query"]], row["title"]) for row in rows]

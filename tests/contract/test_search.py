@@ -8,6 +8,7 @@ from itertools import groupby
 import pytest
 
 from domain.search_documents import query_groups, suggestion_groups
+from language.analysis import document_terms
 from storage import search as stored
 from storage.search_engine import MOST_CANDIDATES, MOST_LOOSER, Document, reading_time
 from storage.stored_orders import LIFETIME_S
@@ -63,6 +64,30 @@ async def test_of_two_words_one_is_enough_behind_the_few_that_have_both(cluster:
     has_both, *has_one = await posts(alice, f"{one} {other}")
     assert (has_both, set(has_one)) == (both, {first, second})
     assert await posts(alice, f"{one} {other}", limit=1) == [both]
+
+
+@pytest.mark.parametrize("hides", ["graph.block", "graph.mute"])
+async def test_posts_are_found_behind_many_newer_ones_that_are_hidden(cluster: Cluster, person, hides):
+    alice, bob, bot = await person("alice"), await person("bob"), await person("bot", node="b")
+    koshari = word(cluster)
+    visible = (await bob.call("post.create", text=f"{koshari} في وسط البلد"))["id"]
+    await cluster.settle()
+    text, ids = f"{koshari} عاجل", [cluster.stores.ids.mint() for _ in range(MOST_CANDIDATES + 100)]
+    owner = await cluster.owner()
+    await owner.executemany(
+        """INSERT INTO posts (id, author_id, text, visibility, reply_policy)
+        VALUES ($1, $2, $3, 'public', 'everyone')""",
+        [(post_id, int(bot.id), text) for post_id in ids],
+    )
+    await owner.close()
+    terms, now = document_terms(text), datetime.now(UTC)
+    documents = [Document("post", post_id, terms, "", now) for post_id in ids]
+    await cluster.workers.tools.search.write(documents, read_at=reading_time())
+    await cluster.settle()
+    assert len(await posts(alice, koshari, limit=100)) == 100
+    await alice.call(hides, user_id=bot.id)
+    assert await posts(alice, koshari) == [visible]
+    assert found(await alice.call("search.query", q=koshari)) == [visible]
 
 
 async def test_an_edit_and_a_deletion_change_what_is_found(cluster: Cluster, person):
