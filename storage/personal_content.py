@@ -54,7 +54,7 @@ CONTENT = (
         "tag, hour, user_id, post_id",
         None,
         "",
-        "tag hour user_id post_id place spelling",
+        "tag hour user_id post_id place spelling is_withdrawn",
         _SHORT,
         (Deleted(_MINE),),
     ),

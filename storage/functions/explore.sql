@@ -77,9 +77,15 @@ BEGIN
         IF NOT EXISTS (SELECT FROM tag_uses u WHERE u.tag = used AND u.hour = used_hour AND u.user_id = author) THEN
             PERFORM count_use(used, place, used_hour, at) FROM unnest(ARRAY ['egypt', local]) AS place
             WHERE place IS NOT NULL;
+        ELSIF NOT EXISTS (SELECT FROM tag_uses u WHERE u.tag = used AND u.hour = used_hour AND u.user_id = author
+                          AND NOT u.is_withdrawn) THEN
+            UPDATE tag_hours h SET people = h.people + 1
+            WHERE h.tag = used AND h.hour = used_hour AND h.place IN ('egypt', local);
         END IF;
         INSERT INTO tag_uses (tag, hour, user_id, post_id, place, spelling)
-        VALUES (used, used_hour, author, post, local, spellings[array_position(tags, used)]) ON CONFLICT DO NOTHING;
+        VALUES (used, used_hour, author, post, local, spellings[array_position(tags, used)])
+        ON CONFLICT (tag, hour, user_id, post_id) DO UPDATE
+            SET is_withdrawn = false, place = excluded.place, spelling = excluded.spelling;
     END LOOP;
 END $$;
 GRANT EXECUTE ON FUNCTION note_tags TO daira_worker;
@@ -95,15 +101,17 @@ CREATE OR REPLACE FUNCTION count_use(used text, used_in text, used_hour timestam
 $$;
 
 -- Takes back the uses of a post without those of the tags `kept`. A person whose last post of an hour with a hashtag
--- goes does not count there any more. What has heated up cools down by itself.
+-- goes does not count there any more. What has heated up cools down by itself; rows that are withdrawn stay, so that
+-- nobody heats a hashtag up by taking it back again and again.
 CREATE OR REPLACE FUNCTION forget_uses(post bigint, kept text[]) RETURNS void
     LANGUAGE sql SET search_path = public, pg_temp AS $$
     WITH gone AS (
-        DELETE FROM tag_uses WHERE post_id = post AND tag <> ALL (kept) RETURNING tag, hour, user_id, post_id, place
+        UPDATE tag_uses SET is_withdrawn = true WHERE post_id = post AND tag <> ALL (kept) AND NOT is_withdrawn
+        RETURNING tag, hour, user_id, post_id, place
     ), uncounted AS (
         SELECT g.* FROM gone g
         WHERE NOT EXISTS (SELECT FROM tag_uses u WHERE u.tag = g.tag AND u.hour = g.hour AND u.user_id = g.user_id
-                          AND u.post_id <> g.post_id)
+                          AND u.post_id <> g.post_id AND NOT u.is_withdrawn)
     )
     UPDATE tag_hours h SET people = h.people - 1 FROM uncounted u
     WHERE h.tag = u.tag AND h.hour = u.hour AND h.place IN ('egypt', u.place)
@@ -125,11 +133,12 @@ CREATE OR REPLACE FUNCTION users_of_tag(used text, used_in text) RETURNS TABLE (
     SELECT count(DISTINCT n.user_id), mode() WITHIN GROUP (ORDER BY n.spelling)
     FROM (
         (SELECT t.user_id, min(t.spelling) AS spelling FROM tag_uses t
-         WHERE used_in = 'egypt' AND t.tag = used AND t.hour > now() - interval '24 hours'
+         WHERE used_in = 'egypt' AND t.tag = used AND t.hour > now() - interval '24 hours' AND NOT t.is_withdrawn
          GROUP BY t.hour, t.user_id LIMIT 1000)
         UNION ALL
         (SELECT t.user_id, min(t.spelling) FROM tag_uses t
          WHERE used_in <> 'egypt' AND t.tag = used AND t.place = used_in AND t.hour > now() - interval '24 hours'
+           AND NOT t.is_withdrawn
          GROUP BY t.hour, t.user_id LIMIT 1000)) n
     CROSS JOIN LATERAL (
         SELECT FROM users u WHERE u.id = n.user_id AND u.status = 'active' AND NOT u.is_private OFFSET 0) u

@@ -138,6 +138,26 @@ async def test_a_deleted_post_counts_no_more_unless_another_stands(tags: Tags):
     assert await tags.rows.list(author, "tagged_post_ids", tags.tag, LAST, 9) == []
 
 
+async def test_a_hashtag_that_is_taken_back_and_written_again_counts_once(tags: Tags):
+    author, others = await tags.author(governorate="aswan"), [await tags.author() for _ in range(19)]
+    for other in others:
+        await tags.write(other)
+    post = await tags.write(author)
+    assert await tags.trends() == {tags.tag: 20}
+    for version in range(2, 8):
+        await tags.rows.connection.execute("UPDATE posts SET version = $2 WHERE id = $1", post, version)
+        written = [tags.tag] if version % 2 else []
+        await tags.note(post, author, *written, version=version)
+        assert await tags.people("aswan") == [len(written)]
+        assert await tags.people() == [19 + len(written)]
+        assert await tags.trends() == ({tags.tag: 20} if written else {})
+    await tags.rows.connection.execute("UPDATE posts SET status = 'deleted', deleted_at = now() WHERE id = $1", post)
+    await tags.note(post, author, version=7)
+    await tags.write(author)
+    assert await tags.people("aswan") == [1]
+    assert await tags.heat("aswan") == pytest.approx(1)
+
+
 async def test_nothing_from_fewer_than_20_people_is_a_trend(tags: Tags):
     authors = [await tags.author(governorate="aswan") for _ in range(20)]
     for author in authors[:19]:
