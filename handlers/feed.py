@@ -45,7 +45,8 @@ async def _latest(call: Call, tx: Transaction, request: GetFeed, limit: int) -> 
         for row in stretch.rows:
             item = _item(call, row, request)
             original_id = row["shared_post_id"] or row["id"]
-            if item is not None and original_id not in shown:
+            # A mention by a stranger is in no latest feed: otherwise anybody could put posts into it.
+            if item is not None and item.reason == "follow" and original_id not in shown:
                 shown.add(original_id)
                 items.append(item)
                 if len(items) == limit:

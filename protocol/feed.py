@@ -7,7 +7,7 @@ import msgspec
 from protocol.fields import Cursor, Id, PageSize, Request
 from protocol.posts import Post
 
-# Where a post of a feed comes from: followed users and mentions, or, in ranked feeds, recommendations.
+# Where a post of a feed comes from: followed users, or, in ranked feeds, also mentions and recommendations.
 FeedSource = Literal["follow", "mention", "second_degree", "trend", "similar", "exploration"]
 HideReason = Literal["not_interested", "seen_too_often", "topic", "author", "spam"]
 

@@ -55,8 +55,8 @@ CREATE OR REPLACE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
 $$;
 GRANT EXECUTE ON FUNCTION inbox_post_ids TO daira_app;
 
--- The originals of shares that are in the viewer's feed at `before` or above it: of the stored feed, and of the newest
--- `amount` posts of large authors whom the viewer follows.
+-- The originals of shares by followed users that are in the viewer's feed at `before` or above it: of the stored feed, and
+-- of the newest `amount` posts of large authors whom the viewer follows.
 CREATE OR REPLACE FUNCTION originals_shared_above(inbox bigint[], before bigint, amount integer) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT p.shared_post_id
@@ -64,6 +64,8 @@ CREATE OR REPLACE FUNCTION originals_shared_above(inbox bigint[], before bigint,
     WHERE p.shared_post_id IS NOT NULL AND p.status = 'published' AND p.id = ANY (ARRAY (
         SELECT c.id FROM (SELECT unnest(inbox) AS id UNION SELECT large_author_post_ids(9223372036854775807, amount)) c
         WHERE c.id >= before))
+      AND EXISTS (SELECT FROM follows f
+                  WHERE f.follower_id = viewer_id() AND f.followee_id = p.author_id AND f.status = 'active')
       AND post_visible(p.author_id, p.visibility, p.circle_id)
 $$;
 GRANT EXECUTE ON FUNCTION originals_shared_above TO daira_app;

@@ -72,7 +72,7 @@ def _mentions(world: World, viewer: str) -> list[Cell]:
 def _feeds(world: World, viewer: str) -> list[Cell]:
     """A feed may also show shares, and if it was rebuilt, posts for a circle that mention the viewer.
 
-    A ranked feed may also recommend what is open to all: see `recommendations`.
+    No latest feed shows strangers. A ranked one may also recommend what is open to all: see `recommendations`.
     """
     posts = [post for post in world.of_kind("post", (*VIEWERS, HOST)) if viewer in _in_feeds(world, post)]
     others = [
@@ -80,10 +80,14 @@ def _feeds(world: World, viewer: str) -> list[Cell]:
     ]
     also = world.shown(viewer, others + world.of_kind("share", [SHARER]))
     recommended = [post for post in public_posts(world, viewer) if post.owner not in (viewer, "private")]
-    shows = world.shown(viewer, posts)
+    of_followed = [post for post in posts if viewer in _in_followers_feeds(world, post)]
+    also_latest = world.shown(viewer, [post for post in others if viewer in _in_followers_feeds(world, post)])
+    also_latest |= world.shown(viewer, world.of_kind("share", [SHARER]))
     return [
-        Cell({"mode": "latest", "limit": 100}, shows, also=also),
-        Cell({"mode": "ranked", "limit": 100}, shows, also=also | world.shown(viewer, recommended)),
+        Cell({"mode": "latest", "limit": 100}, world.shown(viewer, of_followed), also=also_latest),
+        Cell(
+            {"mode": "ranked", "limit": 100}, world.shown(viewer, posts), also=also | world.shown(viewer, recommended)
+        ),
     ]
 
 
@@ -129,11 +133,15 @@ def _watchers(world: World, post: Thing, actor: str) -> set[str]:
     return world.audience(*post.conditions, (actor, "act on posts"))
 
 
+def _in_followers_feeds(world: World, post: Thing) -> set[str]:
+    return set() if post.found_by == "nobody" else world.audience(*post.conditions, (post.owner, "feed"))
+
+
 def _in_feeds(world: World, post: Thing) -> set[str]:
     """The users whose feeds show the post: those who follow its author, and those whom it mentions."""
     if post.found_by == "nobody":
         return set()
-    followers = world.audience(*post.conditions, (post.owner, "feed"))
+    followers = _in_followers_feeds(world, post)
     if post.found_by == "followers":
         return followers
     is_open = post.conditions == ((post.owner, "public"),) and post.owner != "private"

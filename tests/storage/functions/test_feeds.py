@@ -199,21 +199,25 @@ async def test_ranked_posts_of_a_circle_are_for_its_members(rows: Rows):
 # ---------------------------------------------------------------------------------------------- originals_shared_above
 
 
-async def test_originals_shared_above_are_of_shares_in_the_feed_from_an_id_up(rows: Rows):
-    alice, bob, star = *await rows.users(2), await rows.user(is_large=True)
+async def test_originals_shared_above_are_of_shares_of_followed_users_from_an_id_up(rows: Rows):
+    alice, bob, stranger, star = *await rows.users(3), await rows.user(is_large=True)
     await rows.follow(alice, star)
-    originals = [await rows.post(bob) for _ in range(4)]
+    await rows.follow(alice, bob)
+    originals = [await rows.post(bob) for _ in range(5)]
     below = await rows.post(bob, shared_post_id=originals[0])
     stored = await rows.post(bob, shared_post_id=originals[1])
     await rows.post(star, shared_post_id=originals[2])
     await rows.post(bob, shared_post_id=originals[3])  # in no feed of the viewer's
-    inbox = [below, stored, originals[0]]
+    naming = await rows.post(stranger, shared_post_id=originals[4], mention_ids=[alice])
+    inbox = [below, stored, originals[0], naming]
     found = await rows.list(alice, "originals_shared_above", inbox, stored, 9)
     assert sorted(found) == [originals[1], originals[2]]
 
 
 async def test_originals_shared_above_are_of_shares_that_the_viewer_sees(rows: Rows):
     alice, bob, gone = *await rows.users(2), await rows.user(status="suspended")
+    for author in (bob, gone):
+        await rows.follow(alice, author)
     original = await rows.post(bob)
     hidden = [
         await rows.post(bob, "private", shared_post_id=original),

@@ -110,7 +110,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT true FROM inbox_post_ids(100) id WHERE id = {lost_post}"),
     ),
     "originals_shared_above": (
-        (_SIGNED_IN, "SELECT true FROM originals_shared_above(ARRAY [{share}], 0, 9) id WHERE id = {open_post}"),
+        (NO_ONE, "SELECT true FROM originals_shared_above(ARRAY [{share}], 0, 9) id WHERE id = {open_post}"),
     ),
     "viewer_marks": (
         ("owner blocked", "SELECT hidden IS NOT NULL FROM viewer_marks('post', ARRAY [{open_post}])"),
