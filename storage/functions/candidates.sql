@@ -216,10 +216,14 @@ BEGIN
                     AND u.created_at < now() - interval '72 hours'
         WHERE p.status = 'published' AND p.visibility = 'public' AND p.standing = 'visible' AND p.shared_post_id IS NULL
           AND p.view_count < CASE WHEN u.created_at > now() - interval '30 days' THEN 500 ELSE 50 END
-          -- Not of authors of whom many have hidden something: most of that is spam.
+          -- Not of authors of whom many established users did not want something: most of that is spam.
           AND 5 > (SELECT count(DISTINCT h.user_id) FROM (
-              SELECT user_id FROM feed_hides WHERE author_id = p.author_id AND created_at > now() - interval '30 days'
-              ORDER BY created_at DESC LIMIT 50) h)
+              SELECT user_id FROM feed_hides
+              WHERE author_id = p.author_id AND created_at > now() - interval '30 days'
+                AND reason IN ('spam', 'not_interested', 'author')
+              ORDER BY created_at DESC LIMIT 50) h
+              JOIN users hider ON hider.id = h.user_id AND hider.status = 'active'
+                              AND hider.created_at < now() - interval '72 hours')
         ORDER BY random() LIMIT 5000) chosen_posts;
     GET DIAGNOSTICS chosen = ROW_COUNT;
     RETURN chosen;

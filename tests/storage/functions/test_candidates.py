@@ -251,21 +251,23 @@ async def test_posts_to_explore_have_few_views_or_new_creators(strangers: Strang
     assert await chosen(strangers.rows) & (wanted | others) == wanted
 
 
-async def test_posts_of_authors_of_whom_five_users_have_hidden_something_are_not_explored(strangers: Strangers):
+async def test_posts_of_authors_whom_five_established_users_do_not_want_are_not_explored(strangers: Strangers):
     rows = strangers.rows
-    spammer, other = await strangers.user(), await strangers.user()
-    of_spammer, of_other = await strangers.post(spammer), await strangers.post(other)
-    for number, user in enumerate(await rows.users(5)):
-        for author in (spammer, other)[: 2 if number else 1]:
-            await rows.add(
-                "feed_hides",
-                user_id=user,
-                post_id=await strangers.post(author),
-                author_id=author,
-                reason="spam",
-                topics=[],
-            )
-    assert await chosen(rows) & {of_spammer, of_other} == {of_other}
+    spammer, disliked, attacked, repeated = [await strangers.user() for _ in range(4)]
+    posts = {author: await strangers.post(author) for author in (spammer, disliked, attacked, repeated)}
+
+    async def hide(author: int, user: int, reason: str) -> None:
+        post = await strangers.post(author)
+        await rows.add("feed_hides", user_id=user, post_id=post, author_id=author, reason=reason, topics=[])
+
+    for number in range(5):
+        user = await strangers.user()
+        await hide(spammer, user, "spam")
+        if number:
+            await hide(disliked, user, "author")
+        await hide(attacked, await strangers.user(HELD_BACK_HOURS - 1), "spam")
+        await hide(repeated, user, "seen_too_often")
+    assert await chosen(rows) & {*posts.values()} == {posts[disliked], posts[attacked], posts[repeated]}
 
 
 async def test_explorations_are_drawn_evenly_and_say_how_probable_they_were(strangers: Strangers):
