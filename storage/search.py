@@ -22,7 +22,7 @@ class IndexedPost(NamedTuple):
     author_id: int
     text: str
     hashtags: Sequence[str]
-    is_open: bool  # everybody may read it
+    is_open: bool  # everybody may read it, and its author is not new
 
 
 class IndexedUser(NamedTuple):
@@ -97,7 +97,8 @@ class RecentRow(TypedDict):
 # Limited, held and removed posts have no document. Shadowed ones have one, which their author alone finds.
 
 _POSTS = """
-    SELECT p.id, p.author_id, p.text, p.hashtags, p.visibility = 'public' AND NOT u.is_private AS is_open
+    SELECT p.id, p.author_id, p.text, p.hashtags, p.visibility = 'public' AND NOT u.is_private
+        AND u.status = 'active' AND u.created_at <= now() - interval '72 hours' AS is_open
     FROM posts p JOIN users u ON u.id = p.author_id
     WHERE p.status = 'published' AND p.standing IN ('visible', 'shadowed') AND
 """
