@@ -254,7 +254,7 @@ LAST = (
         "user_id",
         _MINE,
         "email email_verified_at birth_date locale timezone created_at messages_from comments_from mentions_from"
-        " governorate suggest_me label_choices username_changed_at",
+        " governorate suggest_me label_choices username_changed_at feed_reset_at",
         "user_id email_key password_hash birth_date_corrected_at",
         _SECRET,
         (Deleted(),),

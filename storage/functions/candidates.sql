@@ -231,18 +231,27 @@ END $$;
 GRANT EXECUTE ON FUNCTION choose_posts_to_explore TO daira_worker;
 
 -- Who engaged with which post, from ids in [since, before): by a share (3), a save (2), a comment (2), a reaction (1). At
--- most `amount` of them, reactions last.
+-- most `amount` of them, reactions last. Without what users did before they reset their feeds, which few have done since
+-- `since`.
 CREATE OR REPLACE FUNCTION engagements(since bigint, before bigint, amount integer)
     RETURNS TABLE (user_id bigint, post_id bigint, weight real)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT author_id, shared_post_id, 3 FROM posts
-    WHERE shared_post_id IS NOT NULL AND status = 'published' AND id >= since AND id < before
-    UNION ALL
-    SELECT user_id, post_id, 2 FROM saves WHERE id >= since AND id < before
-    UNION ALL
-    SELECT author_id, post_id, 2 FROM comments WHERE status = 'published' AND id >= since AND id < before
-    UNION ALL
-    SELECT user_id, target_id, 1 FROM reactions WHERE target_type = 'post' AND id >= since AND id < before
+    WITH resets AS MATERIALIZED (
+        SELECT a.user_id, snowflake_at(a.feed_reset_at) AS id FROM accounts a
+        WHERE a.feed_reset_at > to_timestamp((since >> 22) / 1000.0 + 1704067200)
+    )
+    SELECT e.user_id, e.post_id, e.weight FROM (
+        SELECT id, author_id AS user_id, shared_post_id AS post_id, 3 AS weight FROM posts
+        WHERE shared_post_id IS NOT NULL AND status = 'published' AND id >= since AND id < before
+        UNION ALL
+        SELECT id, s.user_id, s.post_id, 2 FROM saves s WHERE id >= since AND id < before
+        UNION ALL
+        SELECT id, author_id, c.post_id, 2 FROM comments c WHERE status = 'published' AND id >= since AND id < before
+        UNION ALL
+        SELECT id, r.user_id, target_id, 1 FROM reactions r
+        WHERE target_type = 'post' AND id >= since AND id < before
+    ) e
+    WHERE NOT EXISTS (SELECT FROM resets r WHERE r.user_id = e.user_id AND r.id > e.id)
     LIMIT amount
 $$;
 GRANT EXECUTE ON FUNCTION engagements TO daira_worker;

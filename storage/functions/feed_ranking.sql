@@ -210,7 +210,8 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION hide_post TO daira_app;
 
--- Forgets what ranked feeds have learnt from the viewer. It waits for a fold that runs, which may hold acts of the viewer.
+-- Forgets what ranked feeds have learnt from the viewer, and lets `engagements` leave out what the viewer did until now. It
+-- waits for a fold that runs, which may hold acts of the viewer.
 CREATE OR REPLACE FUNCTION forget_learnt() RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT pg_advisory_xact_lock_shared(hashtext('daira_counts'));
@@ -218,5 +219,6 @@ CREATE OR REPLACE FUNCTION forget_learnt() RETURNS void
     DELETE FROM affinities WHERE user_id = viewer_id();
     DELETE FROM feed_hides WHERE user_id = viewer_id();
     DELETE FROM user_vectors WHERE user_id = viewer_id();
+    UPDATE accounts SET feed_reset_at = clock_timestamp() WHERE user_id = viewer_id();
 $$;
 GRANT EXECUTE ON FUNCTION forget_learnt TO daira_app;

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.storage.functions.rows import Rows
+from tests.storage.functions.rows import LAST, Rows
 
 HELD_BACK_HOURS = 72
 OLDEST_HOURS = 96
@@ -209,6 +209,35 @@ async def test_a_new_post_is_where_its_author_and_its_engagers_are(strangers: St
     await rows.ask(None, "freshen_post_vectors", since, 9_999)
     assert await rows.list(cook, "similar_post_ids", 1, 1) == [of_author]
     assert await rows.list(footballer, "similar_post_ids", 1, 1) == [of_newcomer]
+
+
+async def test_what_users_did_before_they_reset_their_feeds_is_learnt_from_no_more(strangers: Strangers):
+    rows = strangers.rows
+    alice, bob, author = [await strangers.user() for _ in range(3)]
+    for user in (alice, bob):
+        await rows.add("accounts", user_id=user, email=f"{user}@", email_key=f"{user}@")
+    post = await strangers.post(author)
+    since = await rows.connection.fetchval("SELECT snowflake_at(now() - interval '2 hours')")
+
+    async def learnt_from() -> list[int]:
+        found = await rows.table("SELECT user_id FROM engagements($1, $2, 9999) WHERE post_id = $3", since, LAST, post)
+        return sorted(user for (user,) in found)
+
+    async def engage(user: int) -> None:
+        await strangers.post(user, shared_post_id=post)
+        act = {"user_id": user, "id": await rows.connection.fetchval("SELECT mint_id()")}
+        await rows.add("saves", post_id=post, **act)
+        await rows.add("reactions", target_type="post", target_id=post, kind="like", **act)
+        await rows.add("comments", id=act["id"], post_id=post, author_id=user, text="", path=[act["id"]], depth=0)
+
+    await engage(alice)
+    await engage(bob)
+    assert await learnt_from() == [*[alice] * 4, *[bob] * 4]
+    await rows.ask(alice, "forget_learnt")
+    assert await learnt_from() == [bob] * 4
+    later = await rows.connection.fetchval("SELECT snowflake_at(clock_timestamp() + interval '1 second')")
+    await rows.add("comments", id=later, post_id=post, author_id=alice, text="", path=[later], depth=0)
+    assert await learnt_from() == [alice, *[bob] * 4]
 
 
 async def test_vectors_of_users_are_forgotten_after_30_days_and_of_posts_with_them(strangers: Strangers):
