@@ -29,11 +29,11 @@ _ARABIC: Mapping[str, Sequence[str]] = {
     "ش": "S", "ص": "s", "ض": "dz", "ط": "t", "ظ": "zd", "غ": "Gg", "ف": "f", "ق": "k2", "ك": "k", "ل": "l",
     "م": "m", "ن": "n", "ه": "h", "تش": ("S", "tS"),
 }  # fmt: skip
-_LATIN = {
+_LATIN: Mapping[str, Sequence[str]] = {
     "b": "b", "c": "k", "d": "d", "f": "f", "g": "g", "h": "h", "j": "g", "k": "k", "l": "l", "m": "m", "n": "n",
     "p": "b", "q": "k2", "r": "r", "s": "s", "t": "t", "v": "f", "z": "z", "4": "Sdz", "5": "X", "6": "t", "7": "h",
     "8": "Gk", "9": "sk", "kh": "X", "gh": "G", "sh": "S", "ch": "S", "th": "tzs", "dh": "dz", "ph": "f", "ck": "k",
-    "tch": "S", "tsh": "S",
+    "tch": "S", "tsh": ("S", "tS"),
 }  # fmt: skip
 _ARABIC_PARTS = re.compile("[اويعء]+|تش|[ب-ه]")
 _LATIN_PARTS = re.compile("[aeiouyw3]+|t[cs]h|[kgscd]h|th|ph|ck|[a-z24-9]")
@@ -42,7 +42,7 @@ _DOUBLED = re.compile(r"([^\Waeiou])\1+")
 _WH = re.compile("^wh")
 _FEMININE = re.compile("(?:[aeiou]|(?<![tdskgcp]))h$|(?<=..)[ae]t$")
 _TAA = re.compile("(?<=..)ه$")  # ة, folded
-_PRONOUN = re.compile("(?<=[ksdtg])(?=h(?:a|[ou]?m)$)")
+_APART_FROM_H = re.compile("(?<=[ksdtg])(?=h(?:a|[ou]?m)$)|(?<=[aeiou][dt])(?=h[aeiouy])")
 _VOWEL_OF = str.maketrans("aeiouywاوي", "AIIUUIUAUI", "3عء")
 _WRITTEN_VOWEL = _VOWEL_OF | {ord("ع"): "3", ord("3"): "3"}
 _VOWELS = frozenset("AIU")
@@ -86,8 +86,8 @@ def _spellings(word: str) -> Iterator[str]:
     yield word
     if _FEMININE.search(word):  # ة is written a, ah, eh, h, et or at; «ليه» leh
         yield _FEMININE.sub("e" if word.endswith(("eh", "ih")) else "a", word)
-    if _PRONOUN.search(word):  # sh is not ش in "rasha", his head
-        yield _PRONOUN.sub("-", word)
+    if _APART_FROM_H.search(word):  # sh is not ش in "rasha", her head, nor th ث in "fathy"
+        yield _APART_FROM_H.sub("-", word)
 
 
 def _arabic_parts(letters: Sequence[str]) -> Parts:

@@ -50,6 +50,9 @@ _ARABIZI = re.compile("[235679](?=[ء-ي])")  # a digit that is a letter before 
 _ARABIZI_LETTERS = {"2": "ا", "3": "ع", "5": "خ", "6": "ط", "7": "ح", "9": "ص"}
 
 
+_CODE = re.compile(r"[a-z]?\d+[a-z]?|(?=.*\d).*[pvx].*")  # «3d», «mp3», «7up»: their digits are no letters
+
+
 class Word(NamedTuple):
     """A word in the forms by which it is found."""
 
@@ -150,7 +153,7 @@ def read_word(token: str) -> Word:
         keys = arabic_keys(readings)
     else:
         readings = tuple(_without_accents(reading) for reading in readings)
-        is_latin = (token.isascii() and not token.isdecimal()) or readings[0] != token
+        is_latin = (token.isascii() and not _CODE.fullmatch(token)) or readings[0] != token
         keys = latin_keys(readings) if is_latin else ()
     return Word(token, readings, stems(readings), keys)
 
