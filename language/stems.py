@@ -19,6 +19,7 @@ _SHORT_HOST = re.compile("^[وف]?[وفبكل](..)$")
 _PRONOUN = re.compile("(?<=...)(ت?)(?:ها|هم|نا|كم|كو|ك)$|(?<=...)(ت)[هي]$")
 _SUFFIX = re.compile("(?<=...)(?:ات|ين|ون|(?<!ا)يه|(?<!ا)يات|اء|[هياء])$|(?<=..)اء$")
 _FORM_OF_FEMININE = re.compile("(?<=..)(?:ا?ت(?:ها|هم|نا|كم|كو|[كهي])|ات|تين)$")
+_PRESENT = re.compile("^[به][يتن](?=...)")
 _LATIN_ARTICLE = re.compile(
     r"^(?:(?:[wbf]?2?[eai]l|[wbf]?2l|l[ei]l)(?=...)|[wbf]?l(?=[aeiou]2)|3al(?=[^aeiou]..)|[aei](?=(t|d|s|sh|z|n|r)\1..))"
 )
@@ -77,12 +78,13 @@ def split_compound(word: str) -> tuple[str, ...]:
 
 
 def stems(readings: Sequence[str]) -> tuple[str, ...]:
-    """The distinct stems of a word, given as its readings without clitics: the likeliest first, at most six.
+    """The distinct stems of a word, given as its readings without clitics: the likeliest first, at most seven.
 
-    A form with ت may belong to a feminine word: «شقتي» to شقة, «بنتي» to بنت. Then the stem of either is among them.
+    A form with ت may belong to a feminine word: «شقتي» to شقة, «بنتي» to بنت. «بيلعب» may be a form of the verb لعب.
+    Then the stem of either is among them.
     """
     feminine = (_FORM_OF_FEMININE.sub("ه", reading) for reading in readings)
-    return tuple(dict.fromkeys(map(stem, (*readings, *feminine))))
+    return tuple(dict.fromkeys(map(stem, (*readings, *feminine, _PRESENT.sub("", readings[0])))))
 
 
 @lru_cache(16_384)

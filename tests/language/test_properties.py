@@ -38,7 +38,7 @@ def test_composed_and_decomposed_texts_are_the_same(text):
 def test_the_forms_of_any_text_are_bounded(text):
     found = words(text)
     assert all(word.folded and word.stem and len(word.keys) <= MOST_KEYS for word in found)
-    assert all(1 <= len(word.bare) <= 3 and len(word.stems) <= 6 for word in found)
+    assert all(1 <= len(word.bare) <= 3 and len(word.stems) <= 7 for word in found)
     assert len(document_terms(text)) <= MOST_TERMS_OF_A_WORD * len(found)
     groups = query_terms(text)
     assert len(groups) <= MOST_QUERY_WORDS
