@@ -156,8 +156,8 @@ def _last_vowels(part: str) -> tuple[str, ...]:
         return ("I", "A", "")
     if part == "aa":
         return ("A", "")  # اع or ع
-    if part == "o":
-        return ("U", "A")
+    if part in ("o", "u"):
+        return ("U", "A")  # "abdo" and "abdu" are عبده
     return tuple(dict.fromkeys(part.translate(_VOWEL_OF))) or ("",)
 
 

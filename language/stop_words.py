@@ -17,8 +17,9 @@ _ARABIC = """
     ما ماذا مين ليه لماذا فين متي امتي ازاي كيف كام كم اي هل يعني لا لم لن ليس ليست مش مو لسه لسا قد سوف
     بعد قبل بين عند عندي عندك عنده عندها عندنا عندهم كان كانت كانوا كنت كنا يكون تكون بقي بقا فيه فيها فيهم منه منها
     منهم عليه عليها عليهم له لها لهم لك لي ليا ليك ليها ليهم كل كله كلها كلهم كلنا بس فقط كمان برضه برضو ايضا زي مثل
-    زيه يا دلوقتي الان هناك لما عندما و ال
+    زيه يا دلوقتي الان هناك لما عندما ال بتاع بتاعه بتاعت بتاعي بتاعك بتاعنا بتاعتي بتاعتك بتاعتنا
 """
+_PARTICLES = "وفبلكع"  # that are written apart from their word
 _ENGLISH = """
     a an the and or but if so as at by for from in into of on onto out to up with about i my me mine we us our you your
     yours he him his she her hers it its they them their this that these those there here am is are was were be been
@@ -33,7 +34,7 @@ _FRANCO = """
     kaman kman bardo brdo la la2 ya3ni y3ny yani yaani delwa2ty delwa2t dlw2ty dlwaty lessa lesa ba3d b3d 3and 3andy
     3andak 3andik 3ando 3andaha 3andena 3andohom 3nd 3ndy 3ndk 3ndo kanet kano kont konna menno menha menhom fiha fihom
     3aleh 3aleha 3alehom leya leik liha lihom kollo kollaha kollohom kollena laken 7atta fa2at henak enno enoh la2an
-    le2an eza
+    le2an eza beta3 bta3 beta3et bta3t beta3y beta3ty
 """
 _FRANCO_CLITICS = "el al il fel bel lel wel"
 _FRANCO_IN_CONTEXT = "men min ay bas ben kan law low aw hal lan lam"  # English words or names in other texts
@@ -48,6 +49,7 @@ def with_conjunctions(words: Iterable[str]) -> set[str]:
 STOP_WORDS = frozenset(
     [
         *with_conjunctions(_ARABIC.split()),
+        *_PARTICLES,
         *_ENGLISH.split(),
         *_FRANCO.split(),
         *_FRANCO_CLITICS.split(),

@@ -44,7 +44,7 @@ _PHRASE = re.compile(
 _TOKEN = regex.compile(r"#[\p{L}\p{M}\p{N}_]+|\p{RI}\p{RI}|[\p{L}\p{N}][\p{L}\p{M}\p{N}]*|\p{Extended_Pictographic}")
 _SCRIPT = re.compile("[ء-ي0-9]*[ء-ي][ء-ي0-9]*|[^ء-ي]+")
 # Arabic affixes of a word in Latin letters: «الblog», «بالـ visa», «هshare», «boyات».
-_PROCLITIC = regex.compile(r"(?<![\p{L}\p{N}])(?:[وف]?(?:[بكعل]?ال|لل)|[وفبكلع])[\s-]{1,2}(?=[a-z0-9])")
+_PROCLITIC = regex.compile(r"(?<![\p{L}\p{N}])[وف]?(?:[بكعل]ال|لل)[\s-]{1,2}(?=[a-z0-9])")
 _AFFIX = re.compile("[وف]?(?:[بكعل]?ال|لل|[به]?[ايتن]|[بكلعهم])?|ات|ين|ها|هم|نا")
 _ARABIZI = re.compile("[235679](?=[ء-ي])")  # a digit that is a letter before Arabic letters
 _ARABIZI_LETTERS = {"2": "ا", "3": "ع", "5": "خ", "6": "ط", "7": "ح", "9": "ص"}

@@ -86,6 +86,7 @@ ARABIZI = [
     ("فتحي", "fathy fat7y"),
     ("مدحت", "medhat med7at"),
     ("حب", "7ob 7eb"),
+    ("عبده", "abdo abdu 3abdo"),
     ("جدع", "gada3 gadaa"),
     ("تسلل", "tasallol"),
     ("الشمس", "elshams eshshams shams esh-shams ash-shams"),
@@ -243,6 +244,7 @@ def test_stop_words_count_only_if_there_are_no_others():
         ("ba3d elmatch men 3andy", "بعد الماتش من عندي"),
         ("kan fein ahmed", "كان فين احمد"),
         ("ay 7aga", "اي حاجة"),
+        ("elmatch beta3 embare7", "ماتش امبارح"),
         ("delwa2ti mish fahem bas keda", "دلوقتي مش فاهم بس كده"),
     ],
 )
@@ -276,9 +278,10 @@ def test_each_script_within_a_word_is_read_alone():
         ("boyات", "boys"),
         ("ب 50 جنيه", "50 جنيه"),
         ("محمد و أحمد", "محمد أحمد"),
+        ("ف الجيم", "الجيم"),
     ],
 )
-def test_arabic_affixes_of_words_in_latin_letters_do_not_count(query, text):
+def test_arabic_particles_apart_from_their_word_do_not_count(query, text):
     assert finds(query, text)
 
 
