@@ -132,8 +132,8 @@ def _joined(one: str, other: str) -> tuple[str, ...]:
     if both is None:
         return ()
     word = read_word(both)
-    keys = word.rough_keys or word.keys
-    return (word.stem, SOUND + keys[0]) if keys and len(keys[0]) > _FEWEST_CONSONANTS else (word.stem,)
+    distinct = next((key for key in (*word.rough_keys, *word.keys) if len(key) > _FEWEST_CONSONANTS), None)
+    return (word.stem, SOUND + distinct) if distinct else (word.stem,)
 
 
 def similarity(query: str, text: str) -> float:

@@ -99,6 +99,7 @@ ARABIZI = [
     ("بيتزا", "pizza"),
     ("تويتر", "twitter"),
     ("فيسبوك", "facebook"),
+    ("اون لاين", "online"),
     ("آية", "aya ayah"),
     ("إن شاء الله", "inshallah insha2allah nshallah انشالله"),
     ("والله", "wallahi wallahy walahi والله"),
