@@ -73,7 +73,7 @@ class PostgresSearch:
             "SELECT * FROM search_matches($1, $2, $3, $4, $5)",
             kind,
             queries,
-            f"{alike}&!({queries[0]})" if alike != queries[0] else None,
+            alike if alike != queries[0] else None,
             min(most, MOST_EVER),
             among,
         )

@@ -13,8 +13,7 @@ END $$;
 -- The heaviest and newest documents of a kind that match. No step reads more than 2,001 of them, however frequent the
 -- terms are: first those of the highest weights, then all if they are few; then places, newest first: each step reads as
 -- many as hold what is missing if matches are as frequent there as in those before. A rare match is found in a few steps.
--- deepest: about where it stops, a place of posts or a weight of other kinds; 0 for the end.
-CREATE OR REPLACE FUNCTION search_find(wanted text, query tsquery, amount integer, deepest bigint)
+CREATE OR REPLACE FUNCTION search_find(wanted text, query tsquery, amount integer)
     RETURNS TABLE (id bigint, weight integer, place bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 DECLARE
@@ -36,7 +35,6 @@ DECLARE
 BEGIN
     IF wanted <> 'post' THEN            -- posts have no weight
         FOREACH floor_of_weight IN ARRAY ARRAY [7, 5, 4, 3, 2, 1, 0] LOOP
-            EXIT WHEN floor_of_weight < deepest / 3;
             CONTINUE WHEN floor_of_weight IN (5, 3, 1) AND 16 * cardinality(ids) < most;
             SELECT array_agg(d.id) AS ids, array_agg(d.weight::integer) AS weights, array_agg(d.place) AS places
             INTO step FROM (
@@ -52,11 +50,11 @@ BEGIN
             EXIT WHEN cardinality(ids) >= amount;
         END LOOP;
     END IF;
-    IF NOT is_whole AND (wanted = 'post' OR deepest = 0) THEN
+    IF NOT is_whole THEN
         SELECT max(s.place) + 1 INTO beyond FROM search_documents s WHERE s.kind = wanted;
     END IF;
     FOR _ IN 1 .. 60 LOOP
-        EXIT WHEN coalesce(beyond, 0) <= deepest OR cardinality(ids) >= amount;
+        EXIT WHEN coalesce(beyond, 0) <= 0 OR cardinality(ids) >= amount;
         level := width_bucket(span / smallest, ARRAY [8, 64, 512, 4096]::bigint[]);
         size := smallest << 3 * level;
         lowest := greatest((beyond - span) / size, 0);
@@ -81,8 +79,8 @@ BEGIN
         matches := matches + step.found;
         span := greatest(places_read * (amount - cardinality(ids)) * 5 / 4 / (matches + 1), -- a fourth more, for safety
                          CASE step.found WHEN 0 THEN 2 * (beyond - lowest * size) ELSE smallest END);
+        span := least(span, 32000 * smallest);
         beyond := lowest * size;
-        span := least(span, 32000 * smallest, greatest(beyond - deepest, smallest));
     END LOOP;
     RETURN QUERY
         SELECT f.id, max(f.weight), max(f.place) FROM unnest(ids, weights, places) AS f (id, weight, place)
@@ -91,48 +89,52 @@ END $$;
 
 -- Documents that match the first query, at most `amount`; and then those of the next queries until there are 100, or half
 -- the amount. These match less well. If several words are asked for, few documents have all, and `search_find` reads far
--- back. `by_sound` excludes what the first query finds, and has three tenths of the places if the next queries would leave
--- it fewer: however many write a word in one script, those who write it in the other are found. It is sought 20 times as
--- far back as `amount` documents of the first query, or down to their weight, because there may be none. null for none.
--- `query` is the number of the query that found it, from 1, and 0 for `by_sound`. among: only documents with these ids;
--- null for all.
+-- back. `by_sound` also finds what the first query finds. Its others have three tenths of the places if the next queries
+-- would leave them fewer: however many write a word in one script, those who write it in the other are found. They are
+-- sought among twice `amount` of its finds, because there may be none: an index that is asked for `a & !b` reads all of a.
+-- null for none. `query` is the number of the query that found it, from 1, and 0 for `by_sound`. among: only documents
+-- with these ids; null for all.
 CREATE OR REPLACE FUNCTION search_matches(wanted text, queries text[], by_sound text, amount integer, among bigint[])
     RETURNS TABLE (id bigint, query integer, title text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     until CONSTANT integer := greatest(least(amount, 100), amount / 2);
     kept CONSTANT integer := amount * 3 / 10;
-    found bigint[] := '{}';
-    found_by integer[] := '{}';
-    deepest bigint := 0;
-    number integer;
-    asked text;
-    most integer;
+    compared CONSTANT integer := 2 * amount;
+    exact bigint[];
+    alike bigint[] := '{}';
+    found bigint[];
+    found_by integer[];
     step bigint[];
 BEGIN
-    FOREACH number IN ARRAY ARRAY [1, 0] || ARRAY (SELECT generate_series(2, cardinality(queries))) LOOP
-        CONTINUE WHEN number = 0 AND (by_sound IS NULL OR until - cardinality(found) >= kept);
-        EXIT WHEN number > 1 AND cardinality(found) >= until;
-        asked := CASE number WHEN 0 THEN by_sound ELSE queries[number] END;
-        most := CASE number WHEN 0 THEN kept WHEN 1 THEN amount ELSE until END;
-        IF among IS NOT NULL THEN
-            step := ARRAY (SELECT s.id FROM search_documents s
-                           WHERE s.kind = wanted AND s.id = ANY (among) AND s.terms @@ asked::tsquery
-                           LIMIT most);
-        ELSIF number = 1 THEN
-            SELECT coalesce(array_agg(f.id), '{}'),
-                   CASE WHEN count(*) < amount THEN 0
-                        WHEN wanted = 'post' THEN greatest(min(f.place) - 20 * (max(f.place) - min(f.place)), 0)
-                        ELSE min(f.weight) END
-            INTO step, deepest FROM search_find(wanted, asked::tsquery, most, 0) f;
+    IF among IS NULL THEN
+        exact := ARRAY (SELECT f.id FROM search_find(
+            wanted, queries[1]::tsquery, CASE WHEN by_sound IS NULL THEN amount ELSE compared END) f);
+        IF by_sound IS NOT NULL AND until - cardinality(exact) < kept THEN
+            alike := ARRAY (
+                SELECT f.id FROM search_find(wanted, by_sound::tsquery, compared) WITH ORDINALITY AS f (id, weight, place, n)
+                WHERE NOT EXISTS (SELECT FROM unnest(exact) AS e (id) WHERE e.id = f.id) ORDER BY f.n LIMIT kept);
+        END IF;
+    ELSE
+        exact := ARRAY (SELECT s.id FROM search_documents s
+                        WHERE s.kind = wanted AND s.id = ANY (among) AND s.terms @@ queries[1]::tsquery LIMIT amount);
+    END IF;
+    exact := exact[:amount - cardinality(alike)];
+    found := exact || alike;
+    found_by := array_fill(1, ARRAY [cardinality(exact)]) || array_fill(0, ARRAY [cardinality(alike)]);
+    FOR number IN 2 .. cardinality(queries) LOOP
+        EXIT WHEN cardinality(found) >= until;
+        IF among IS NULL THEN
+            step := ARRAY (SELECT f.id FROM search_find(wanted, queries[number]::tsquery, until) f);
         ELSE
-            step := ARRAY (SELECT f.id FROM search_find(wanted, asked::tsquery, most,
-                                                        CASE number WHEN 0 THEN deepest ELSE 0 END) f);
+            step := ARRAY (SELECT s.id FROM search_documents s
+                           WHERE s.kind = wanted AND s.id = ANY (among) AND s.terms @@ queries[number]::tsquery
+                           LIMIT until);
         END IF;
         step := ARRAY (SELECT s.id FROM unnest(step) WITH ORDINALITY AS s (id, n) WHERE s.id <> ALL (found)
-                       ORDER BY n LIMIT CASE number WHEN 0 THEN most ELSE most - cardinality(found) END);
-        found := found[:amount - cardinality(step)] || step;
-        found_by := found_by[:amount - cardinality(step)] || array_fill(number, ARRAY [cardinality(step)]);
+                       ORDER BY n LIMIT until - cardinality(found));
+        found := found || step;
+        found_by := found_by || array_fill(number, ARRAY [cardinality(step)]);
     END LOOP;
     RETURN QUERY
         SELECT f.id, f.query, coalesce(s.title, '')

@@ -3,7 +3,7 @@
 from storage.migrations.sql_file import run_sql_beside
 
 revision = "0076"
-down_revision = "0075"
+down_revision = "0066"
 
 
 def upgrade() -> None:

@@ -1,1 +1,0 @@
-DROP FUNCTION IF EXISTS search_find(text, tsquery, integer);
