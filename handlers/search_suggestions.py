@@ -60,7 +60,8 @@ async def _suggestions(tx: Transaction, q: str, people: Sequence[Found], found: 
     hashtags = [Suggestion(kind="hashtag", text=f"#{title}") for tag, title in by_tag.items() if tag in seen]
     if q.startswith(("#", "＃")):
         return Suggestions(items=hashtags[:MOST])
-    rows = {row["id"]: row for row in await search.found_users(tx, [each.id for each in people]) if not row["mutes"]}
+    found_people = await search.suggestible_users(tx, [each.id for each in people])
+    rows = {row["id"]: row for row in found_people if not row["mutes"]}
     order = search_ranking.rank_users(q, people, list(rows.values()))
     users = [
         Suggestion(kind="user", text=row["username"], user=present.user_lite(row, row["id"]))

@@ -187,6 +187,12 @@ async def found_users(tx: Transaction, ids: Sequence[int]) -> list[FoundUserRow]
     return cast("list[FoundUserRow]", await tx.fetch("SELECT * FROM found_users($1)", ids))
 
 
+async def suggestible_users(tx: Transaction, ids: Sequence[int]) -> list[FoundUserRow]:
+    """Those of `found_users` whom the viewer follows, or who may be suggested to strangers: no minors, nobody new."""
+    rows = await tx.fetch("SELECT * FROM found_users(ARRAY (SELECT suggestible_ids($1)))", ids)
+    return cast("list[FoundUserRow]", rows)
+
+
 async def found_rooms(tx: Transaction, ids: Sequence[int]) -> list[FoundRoomRow]:
     """Those that the viewer may see, without those of others whose labels the viewer hides."""
     rows = await tx.fetch(

@@ -46,3 +46,19 @@ CREATE OR REPLACE FUNCTION suggested_people(amount integer)
     ORDER BY f.weight DESC, f.person DESC LIMIT amount
 $$;
 GRANT EXECUTE ON FUNCTION suggested_people TO daira_app;
+
+-- Those of the users who may be suggested to the viewer while the viewer types: the same conditions of accounts as above,
+-- except that private ones can be found by name. The viewer, and whom the viewer follows, are always suggested.
+CREATE OR REPLACE FUNCTION suggestible_ids(ids bigint[]) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT u.id
+    FROM users u LEFT JOIN accounts a ON a.user_id = u.id CROSS JOIN (SELECT is_minor(viewer_id()) AS is_minor OFFSET 0) viewer
+    WHERE u.id = ANY (ids) AND (
+        u.id = viewer_id()
+        OR u.created_at <= now() - interval '72 hours' AND coalesce(a.suggest_me, true)
+           AND (a.birth_date IS NULL OR a.birth_date <= (now() - interval '18 years')::date)
+           AND (u.is_verified OR NOT viewer.is_minor)
+        OR EXISTS (SELECT FROM follows f
+                   WHERE f.follower_id = viewer_id() AND f.followee_id = u.id AND f.status = 'active'))
+$$;
+GRANT EXECUTE ON FUNCTION suggestible_ids TO daira_app;

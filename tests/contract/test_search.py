@@ -245,6 +245,7 @@ async def test_a_search_without_a_kind_shows_people_hashtags_and_rooms_before_po
 
 async def test_suggestions_continue_what_is_typed(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob", node="b")
+    await make_old(cluster, bob)
     name = word(cluster, "زمالك")
     await bob.call("user.update", display_name=f"{name} الأبيض")
     await bob.call("post.create", text=f"مبروك #{name}")
@@ -260,6 +261,36 @@ async def test_suggestions_continue_what_is_typed(cluster: Cluster, person):
     # Muted people are found, so that they can be unmuted; their posts are not.
     assert found(await alice.call("search.query", q=name, kind="user"), "user") == [bob.id]
     assert await posts(alice, name) == []
+
+
+@pytest.mark.parametrize("why", ["is new", "is a minor", "does not want to be suggested"])
+async def test_some_are_suggested_to_those_alone_who_follow_them(cluster: Cluster, person, why: str):
+    stranger, fan, someone = await person("stranger"), await person("fan"), await person("someone", node="b")
+    name = word(cluster, "زمالك")
+    await someone.call("user.update", display_name=name)
+    await fan.call("graph.follow", user_id=someone.id)
+    await make_old(cluster, someone)
+    await cluster.settle()
+
+    async def suggested(who) -> list[str]:
+        return [item["text"] for item in (await who.call("search.suggest", q=name))["items"]]
+
+    assert await suggested(stranger) == await suggested(fan) == await suggested(someone) == [someone.name]
+    owner = await cluster.owner()
+    if why == "is new":
+        await owner.execute("UPDATE users SET created_at = now() WHERE id = $1", int(someone.id))
+    else:
+        born, suggest_me = ("17 years", True) if why == "is a minor" else ("40 years", False)
+        await owner.execute(
+            """INSERT INTO accounts (user_id, email, email_key, birth_date, suggest_me)
+            VALUES ($1, $2, $2, (now() - $3::text::interval)::date, $4) ON CONFLICT (user_id) DO UPDATE
+            SET birth_date = excluded.birth_date, suggest_me = excluded.suggest_me""",
+            int(someone.id), f"{someone.name}@example.org", born, suggest_me,
+        )  # fmt: skip
+    await owner.close()
+    assert await suggested(stranger) == []
+    assert await suggested(fan) == await suggested(someone) == [someone.name]
+    assert found(await stranger.call("search.query", q=name, kind="user"), "user") == [someone.id]
 
 
 async def test_a_word_is_suggested_once_20_people_who_are_not_new_have_written_it_in_public(cluster: Cluster, person):

@@ -50,6 +50,11 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT true FROM suggested_people(50) WHERE user_id IN ({other}, {muted}, {banned}, {blocked})"),
         (NO_ONE, _OF_OWNER),
     ),
+    # All accounts are new.
+    "suggestible_ids": (
+        ("owner cohost other muted banned", "SELECT true FROM suggestible_ids(ARRAY [{owner}])"),
+        (NO_ONE, "SELECT true FROM suggestible_ids(ARRAY [{open}])"),
+    ),
     # All are adults. `test_labels_of_watched` tests minors.
     "minors_among": ((NO_ONE, "SELECT minors_among(ARRAY [{owner}]) <> '{{}}'"),),
 }  # fmt: skip
