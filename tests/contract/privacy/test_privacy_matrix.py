@@ -27,7 +27,10 @@ from tests.faults import soon
 
 FOR_MINORS = {"explore.people"}  # it shows minors fewer users, whatever these publish
 
-pytestmark = pytest.mark.no_cover  # it repeats the calls of other tests, and tracing nearly doubles its time
+pytestmark = [
+    pytest.mark.no_cover,  # it repeats the calls of other tests, and tracing nearly doubles its time
+    pytest.mark.timeout(300),  # the first test makes the world, whose thousand things take most of a minute
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
