@@ -177,8 +177,11 @@ def seed(
     """Add demo users with follows and posts, and index them for search."""
     from gateway import demo
 
-    with percent_bar() as progress:
-        run(demo.seed(load_settings().owner_database, users, progress, posts))
+    async def add() -> None:
+        with percent_bar() as progress:
+            await demo.seed(load_settings().owner_database, users, progress, posts)
+
+    run(add())
     screen.print(f"added {users} users who follow each other and have posted")
 
 

@@ -74,7 +74,7 @@ class Town:
             case "trend":
                 owner = await self.cluster.owner()
                 await owner.executemany(
-                    "INSERT INTO post_heat (post_id, heat, is_video) VALUES ($1, 1000, false)",
+                    "INSERT INTO post_heat (post_id, heat, is_video) VALUES ($1, 1000000, false)",
                     [(post_id,) for post_id in self.posts.values()],
                 )
                 await owner.close()
