@@ -90,8 +90,8 @@ END $$;
 -- Documents that match the first query, at most `amount`; and then those of the next queries until there are 100, or half
 -- the amount. These match less well. If several words are asked for, few documents have all, and `search_find` reads far
 -- back. `by_sound` also finds what the first query finds. Its others have three tenths of the places if the next queries
--- would leave them fewer: however many write a word in one script, those who write it in the other are found. They are
--- sought among twice `amount` of its finds, because there may be none: an index that is asked for `a & !b` reads all of a.
+-- would leave them fewer: if many write a word in one script, those who write it in the other are found too. They are
+-- sought among `amount` of its finds, because there may be none: an index that is asked for `a & !b` reads all of a.
 -- null for none. `query` is the number of the query that found it, from 1, and 0 for `by_sound`. among: only documents
 -- with these ids; null for all.
 CREATE OR REPLACE FUNCTION search_matches(wanted text, queries text[], by_sound text, amount integer, among bigint[])
@@ -100,7 +100,6 @@ CREATE OR REPLACE FUNCTION search_matches(wanted text, queries text[], by_sound 
 DECLARE
     until CONSTANT integer := greatest(least(amount, 100), amount / 2);
     kept CONSTANT integer := amount * 3 / 10;
-    compared CONSTANT integer := 2 * amount;
     exact bigint[];
     alike bigint[] := '{}';
     found bigint[];
@@ -108,11 +107,10 @@ DECLARE
     step bigint[];
 BEGIN
     IF among IS NULL THEN
-        exact := ARRAY (SELECT f.id FROM search_find(
-            wanted, queries[1]::tsquery, CASE WHEN by_sound IS NULL THEN amount ELSE compared END) f);
+        exact := ARRAY (SELECT f.id FROM search_find(wanted, queries[1]::tsquery, amount) f);
         IF by_sound IS NOT NULL AND until - cardinality(exact) < kept THEN
             alike := ARRAY (
-                SELECT f.id FROM search_find(wanted, by_sound::tsquery, compared) WITH ORDINALITY AS f (id, weight, place, n)
+                SELECT f.id FROM search_find(wanted, by_sound::tsquery, amount) WITH ORDINALITY AS f (id, weight, place, n)
                 WHERE NOT EXISTS (SELECT FROM unnest(exact) AS e (id) WHERE e.id = f.id) ORDER BY f.n LIMIT kept);
         END IF;
     ELSE

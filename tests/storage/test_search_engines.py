@@ -163,8 +163,8 @@ async def test_exact_matches_do_not_drown_among_newer_ones(index: Index) -> None
 
 
 @pytest.mark.parametrize("kind", ["post", "user"])
-@pytest.mark.parametrize("amount", [90, 250])
-async def test_another_spelling_is_found_however_many_write_the_one_of_the_query(
+@pytest.mark.parametrize("amount", [90, 180])
+async def test_another_spelling_is_found_beside_many_of_the_one_of_the_query(
     index: Index, kind: DocumentKind, amount: int
 ) -> None:
     many, few, mistyped = range(100, 100 + amount), range(1, 4), range(500, 700)
