@@ -1,6 +1,7 @@
 """Real servers, and nodes and workers in separate processes that tests can kill."""
 
 import asyncio
+import os
 import subprocess
 from datetime import timedelta
 
@@ -54,6 +55,7 @@ class Deployment(Installation):
             await self.listens(port)
 
     async def begin_servers(self) -> None:
+        await asyncio.to_thread(os.sync)  # what earlier tests wrote would hold up commits
         servers = await self.servers_running.start()
         await migrate(*(servers.postgres_url(role) for role in ("daira_owner", "daira_app", "daira_worker")))
         self.settings = Settings(_env_file=None, data_dir=self.data_dir)
