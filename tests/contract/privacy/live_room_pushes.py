@@ -30,6 +30,7 @@ async def _leave_and_join(world: World) -> list[Told]:
     for name in ACCOUNTS:
         await world.people[name].call("room.leave", room_id=hall.id)
         await world.people[name].call("room.join", room_id=hall.id)
+        await world.cluster.settle(*world.people.values())  # the next one to leave would miss the push
     return [_told_inside(world, name, world.user(name)) for name in ACCOUNTS]
 
 
