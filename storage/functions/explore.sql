@@ -101,8 +101,8 @@ CREATE OR REPLACE FUNCTION count_use(used text, used_in text, used_hour timestam
 $$;
 
 -- Takes back the uses of a post without those of the tags `kept`. A person whose last post of an hour with a hashtag
--- goes does not count there any more. What has heated up cools down by itself; rows that are withdrawn stay, so that
--- nobody heats a hashtag up by taking it back again and again.
+-- goes does not count there any more. What has heated up cools down by itself. Withdrawn rows stay: without them, a user
+-- could heat a hashtag by removing and adding it repeatedly.
 CREATE OR REPLACE FUNCTION forget_uses(post bigint, kept text[]) RETURNS void
     LANGUAGE sql SET search_path = public, pg_temp AS $$
     WITH gone AS (

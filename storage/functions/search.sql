@@ -144,7 +144,7 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION search_matches TO daira_app;
 
--- The same without `by_sound`.
+-- `search_matches` without matches by sound.
 CREATE OR REPLACE FUNCTION search_candidates(wanted text, queries text[], amount integer, among bigint[])
     RETURNS TABLE (id bigint, query integer, title text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$

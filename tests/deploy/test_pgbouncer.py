@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from gateway.embedded.server import listens
 from tests.chaos.deployment import Client, Deployment
 from tests.deploy.tools import DEPLOY, program
 from tests.gateway.test_commands import free_ports
@@ -94,20 +95,11 @@ async def test_it_stops_after_its_transactions(pooled):
         await busy.execute("SELECT 1")
         pgbouncer.send_signal(signal.SIGINT)
         async with asyncio.timeout(WAIT_S):
-            while await is_open(pooled.pool_port):
+            while await listens(pooled.pool_port):
                 await asyncio.sleep(0.05)
         await busy.execute("SELECT 1")
     assert await asyncio.to_thread(pgbouncer.wait, WAIT_S) == 0
     busy.terminate()
-
-
-async def is_open(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 async def call(client: Client, method: str, **arguments: object) -> dict:

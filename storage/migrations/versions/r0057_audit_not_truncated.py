@@ -1,4 +1,4 @@
-"""Nobody empties the audit trail, nor its chain, at once."""
+"""The audit trail and its chain cannot be truncated."""
 
 from storage.migrations.sql_file import run_sql_beside
 
